@@ -1,0 +1,13 @@
+// Calls the variant of a Highway kernel for a given instruction set.
+//
+//   HWY_EXPORT(SumOfBins);                           // after HWY_AFTER_NAMESPACE, in namespace ramet
+//   RAMET_DISPATCH(context.isa, SumOfBins)(a, b);
+//
+// Highway's own HWY_DYNAMIC_DISPATCH chooses through a global; here the choice travels in the Context.
+#pragma once
+
+#include <hwy/highway.h>
+
+#include "ramet/base/isa.h"
+
+#define RAMET_DISPATCH(isa, FUNCTION) (*HWY_DISPATCH_TABLE(FUNCTION)[::ramet::HighwayTableIndex(isa)])

@@ -1,0 +1,42 @@
+// A data set ready for training: binned features, labels as numbers, weights.
+//
+//   Table + DataSpec ──MakeDataset──► Dataset { mapper, bins, labels, weights, classes, names }
+//
+// A validation set is made with the training set as `reference`: same features, bins and classes.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "ramet/bins/bins.h"
+
+namespace ramet {
+
+// Which columns mean what. Names must exist; a column has one role.
+struct DataSpec {
+  std::string label;
+  std::string weight;                    // empty: all rows weigh 1
+  std::vector<std::string> features;     // empty: all other columns, in the table's order
+  std::vector<std::string> categorical;  // features to read as categories (string and dictionary columns are anyway)
+  std::vector<std::string> numeric;      // dictionary-of-number features to read as numbers
+  bool classification = false;           // labels are classes, else numbers
+};
+
+struct Dataset {
+  size_t num_rows = 0;
+  std::vector<std::string> feature_names;
+  std::vector<std::string> feature_types;  // Arrow formats, provenance only
+  BinMapper mapper;
+  BinnedMatrix bins;
+  std::vector<float> labels;           // regression: the target; classification: index into classes
+  std::vector<float> weights;          // empty if all are 1
+  std::vector<CategoryKey> classes;    // classification: sorted keys
+  std::string label_name;
+};
+
+// Consumes `table`. Errors name column and row: a missing or NaN or infinite label, a negative or non-finite weight, all
+// weights zero, one class only, an unknown class in a validation set, a label of a wrong type.
+Result<Dataset> MakeDataset(const Context& context, Table table, const DataSpec& spec,
+                            const BinningParameters& parameters, const Dataset* reference = nullptr);
+
+}  // namespace ramet

@@ -1,0 +1,180 @@
+// Tables: columns in chunks, as they arrive through the Arrow C stream interface, without copying.
+//
+//   ArrowArrayStream ──► TableStream ──Next()──► Chunk ──column(i)──► ColumnView ──► float64 values | category keys
+//                                        └──────► Table (all chunks, in order)
+//
+// Values become canonical here and nowhere else (design rule 3):
+//   T1. Numbers are float64: integers and decimals to nearest even, float16/32 exactly; -0 is +0; NaN and null are
+//       missing and read as the one NaN `kMissing`; +-infinity are values.
+//   T2. bool is 0 or 1; dates, times and timestamps are microseconds (timestamps in UTC), to nearest even from
+//       nanoseconds.
+//   T3. Category keys are typed: integers (bool too, and integral float64) by value, strings by their UTF-8 bytes.
+//       Dictionary columns read as their values; a dictionary's order or unused entries never show.
+//   T4. What a column holds does not depend on how the rows were cut into chunks or sliced (offsets are honoured).
+//
+// Views are valid while their Chunk lives. Reading is thread-safe.
+#pragma once
+
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "ramet/base/result.h"
+#include "ramet/table/arrow_c.h"
+
+namespace ramet {
+
+inline constexpr double kMissing = std::numeric_limits<double>::quiet_NaN();
+
+enum class ValueType {
+  kNull,  // a column of nulls only
+  kBool,
+  kInt8,
+  kInt16,
+  kInt32,
+  kInt64,
+  kUInt8,
+  kUInt16,
+  kUInt32,
+  kUInt64,
+  kFloat16,
+  kFloat32,
+  kFloat64,
+  kDecimal,  // 32, 64, 128 and 256 bits
+  kDate,
+  kTime,
+  kTimestamp,
+  kDuration,
+  kString,  // utf8, large_utf8, utf8_view
+};
+
+// "int32", "string", … as users know them.
+std::string_view ValueTypeName(ValueType type);
+inline bool IsNumeric(ValueType type) { return type != ValueType::kString; }
+
+struct Field {
+  std::string name;
+  ValueType type = ValueType::kNull;  // of the values; for a dictionary column, of its dictionary
+  bool dictionary = false;            // arrived dictionary-encoded (a categorical column, unless told otherwise)
+  std::string format;                 // Arrow's format string of the values, for messages and provenance
+};
+
+struct Schema {
+  std::vector<Field> fields;
+  // Position of the column of that name; nullopt if there is none.
+  std::optional<size_t> Find(std::string_view name) const;
+  // An error that names the column, and the nearest existing names, if there is none.
+  Result<size_t> Require(std::string_view name) const;
+};
+
+// A category's identity: an integer or a string. Ordered: integers by value before strings by bytes.
+using CategoryKey = std::variant<int64_t, std::string>;
+std::string ToString(const CategoryKey& key);
+
+// A key without ownership, valid while the chunk lives.
+struct KeyView {
+  enum class Kind : uint8_t { kMissing, kInteger, kString } kind = Kind::kMissing;
+  int32_t code = -1;  // the entry in this chunk's dictionary, or -1: equal codes in one chunk are equal keys
+  int64_t integer = 0;
+  std::string_view string;
+  CategoryKey ToKey() const;  // not for kMissing
+};
+
+class ColumnView {
+ public:
+  size_t length() const { return length_; }
+  ValueType type() const { return field_->type; }
+  const Field& field() const { return *field_; }
+
+  // out[i - begin] = row i as float64 (T1, T2) for begin <= i < end. The column must be numeric; a dictionary column
+  // of numbers reads as its values. O(end - begin), about 1 ns a value.
+  void ReadNumbers(size_t begin, size_t end, double* out) const;
+
+  // out[i - begin] = the category key of row i (T3). Any type but floating point with a fraction: a fractional or
+  // infinite value, or a uint64 above 2^63, is an error that names the row (0-based in the chunk) and the value.
+  Status ReadKeys(size_t begin, size_t end, KeyView* out) const;
+
+  // True if some integer or decimal of this chunk loses digits in float64 (magnitude above 2^53): worth a warning.
+  bool LosesDigits() const;
+
+ private:
+  friend class Chunk;
+  const Field* field_ = nullptr;
+  const ArrowArray* array_ = nullptr;
+  size_t offset_ = 0;  // of the first row in array_'s buffers, parents' offsets included
+  size_t length_ = 0;
+};
+
+// Some consecutive rows of a table. Move-only; releases the Arrow array it owns.
+class Chunk {
+ public:
+  // Takes over `array` (a struct array, one child a column), whose release becomes null. The array is checked against
+  // the schema: children's number, lengths, buffers.
+  static Result<Chunk> Import(std::shared_ptr<const Schema> schema, ArrowArray* array);
+  Chunk(Chunk&& other) noexcept;
+  Chunk& operator=(Chunk&& other) noexcept;
+  ~Chunk();
+
+  size_t num_rows() const { return num_rows_; }
+  const Schema& schema() const { return *schema_; }
+  ColumnView column(size_t i) const;
+
+ private:
+  Chunk() = default;
+  std::shared_ptr<const Schema> schema_;
+  ArrowArray array_ = {};
+  size_t num_rows_ = 0;
+};
+
+// Chunks one after the other. Move-only; releases the stream.
+class TableStream {
+ public:
+  // Takes over `stream`. A column of a type that is not in ValueType (list, struct, binary) is an error that names
+  // column and type.
+  static Result<TableStream> Import(ArrowArrayStream* stream);
+  TableStream(TableStream&& other) noexcept;
+  TableStream& operator=(TableStream&& other) noexcept;
+  ~TableStream();
+
+  const Schema& schema() const { return *schema_; }
+  std::shared_ptr<const Schema> shared_schema() const { return schema_; }
+  // The next chunk, or nullopt at the end; the producer's error, with its words.
+  Result<std::optional<Chunk>> Next();
+
+ private:
+  TableStream() = default;
+  ArrowArrayStream stream_ = {};
+  std::shared_ptr<const Schema> schema_;
+};
+
+// All chunks of a table, in order.
+class Table {
+ public:
+  static Result<Table> ReadAll(TableStream stream);
+  Table(std::shared_ptr<const Schema> schema, std::vector<Chunk> chunks);
+
+  const Schema& schema() const { return *schema_; }
+  size_t num_rows() const { return num_rows_; }
+  size_t num_chunks() const { return chunks_.size(); }
+  const Chunk& chunk(size_t i) const { return *chunks_[i]; }
+  // Row id of the first row of chunk i.
+  size_t chunk_begin(size_t i) const { return begins_[i]; }
+  // Frees chunk i's memory; it must not be read again. Thread-safe for different i.
+  void Release(size_t i) { chunks_[i].reset(); }
+
+ private:
+  std::shared_ptr<const Schema> schema_;
+  std::vector<std::optional<Chunk>> chunks_;
+  std::vector<size_t> begins_;
+  size_t num_rows_ = 0;
+};
+
+}  // namespace ramet
