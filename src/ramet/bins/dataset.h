@@ -28,7 +28,7 @@ struct Dataset {
   std::vector<std::string> feature_types;  // Arrow formats, provenance only
   BinMapper mapper;
   BinnedMatrix bins;
-  std::vector<float> labels;           // regression: the target; classification: index into classes
+  std::vector<double> labels;          // regression: the target; classification: index into classes
   std::vector<float> weights;          // empty if all are 1
   std::vector<CategoryKey> classes;    // classification: sorted keys
   std::string label_name;

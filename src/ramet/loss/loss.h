@@ -31,7 +31,7 @@ struct GradientHessian {
 struct LossBlock {
   size_t begin = 0, count = 0, num_rows = 0, num_outputs = 1;
   const double* scores = nullptr;   // outputs x num_rows: output k of row i is scores[k * num_rows + i]
-  const float* labels = nullptr;    // num_rows
+  const double* labels = nullptr;   // num_rows
   const float* weights = nullptr;   // num_rows, or null: all 1
   GradientHessian* out = nullptr;   // outputs x num_rows, as scores
 };

@@ -19,7 +19,7 @@ namespace ramet {
 struct Evaluation {
   std::span<const double> raw_scores;  // rows x outputs, row-major
   size_t num_outputs = 1;
-  std::span<const float> labels;   // regression: targets; classification: class indices
+  std::span<const double> labels;  // regression: targets; classification: class indices
   std::span<const float> weights;  // empty: all 1. Rows of weight zero count nowhere
 };
 
