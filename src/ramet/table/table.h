@@ -64,7 +64,8 @@ struct Field {
   std::string name;
   ValueType type = ValueType::kNull;  // of the values; for a dictionary column, of its dictionary
   bool dictionary = false;            // arrived dictionary-encoded (a categorical column, unless told otherwise)
-  std::string format;                 // Arrow's format string of the values, for messages and provenance
+  std::string format;                 // Arrow's format string of the values
+  std::string index_format;           // of a dictionary column's indices; empty for others
 };
 
 struct Schema {
@@ -98,11 +99,12 @@ class ColumnView {
   // of numbers reads as its values. O(end - begin), about 1 ns a value.
   void ReadNumbers(size_t begin, size_t end, double* out) const;
 
-  // out[i - begin] = the category key of row i (T3). Any type but floating point with a fraction: a fractional or
-  // infinite value, or a uint64 above 2^63, is an error that names the row (0-based in the chunk) and the value.
+  // out[i - begin] = the category key of row i (T3; times are microseconds). A value that is no int64 (a fraction, an
+  // infinity, a uint64 of 2^63 or more) is an error that names the row (0-based in the chunk) and the value.
   Status ReadKeys(size_t begin, size_t end, KeyView* out) const;
 
-  // True if some integer or decimal of this chunk loses digits in float64 (magnitude above 2^53): worth a warning.
+  // True if some integer, or some decimal's digits read as one, exceed 2^53 in magnitude, so that float64 may lose
+  // digits: worth a warning.
   bool LosesDigits() const;
 
  private:
@@ -146,7 +148,7 @@ class TableStream {
 
   const Schema& schema() const { return *schema_; }
   std::shared_ptr<const Schema> shared_schema() const { return schema_; }
-  // The next chunk, or nullopt at the end; the producer's error, with its words.
+  // The next chunk that has rows, or nullopt at the end; the producer's error, with its words.
   Result<std::optional<Chunk>> Next();
 
  private:
