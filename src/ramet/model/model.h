@@ -9,8 +9,11 @@
 // Invariants of a valid model (Validate, and every loaded file)
 //   M1. Every tree has 1 to kMaxNodes nodes; node 0 is the root; children come in adjacent pairs (right = left + 1), after
 //       their parent, and every node but the root is the child of exactly one node.
-//   M2. Features, category sets and outputs are in range; thresholds, values and base scores are finite.
+//   M2. Features, category sets and outputs are in range; thresholds, gains, values and base scores are finite.
 //   M3. num trees = rounds x outputs, in order of rounds.
+//   M4. One model has one form: keys and parameters ascend strictly, fields that a node does not use have their defaults,
+//       a category set belongs to one split and has no bits beyond the feature's categories.
+// Whether outputs and classes fit the loss is known to the loss, and checked by who applies it.
 #pragma once
 
 #include <cstdint>
@@ -28,6 +31,9 @@ namespace ramet {
 
 // Rises whenever any bit of any body would change for some data (see tests/golden/).
 inline constexpr uint32_t kAlgorithmVersion = 1;
+
+// Nodes of one tree, at most: a node index fits an int32 with room to spare, and a full tree of depth 23 is allowed.
+inline constexpr uint32_t kMaxNodes = 1u << 24;
 
 struct Node {
   int32_t feature = -1;     // split feature; -1 for a leaf
@@ -84,12 +90,15 @@ struct Model {
   bool operator==(const Model&) const = default;
 };
 
-// M1–M3, without recursion; an error says which tree and node.
+// M1–M4, without recursion; an error says which tree and node. O(nodes).
 Status Validate(const Model& model);
 
+// The body alone, and the whole file (layout: docs/model-format.md). -0 is written as +0, so that equal models have equal
+// bytes. An invalid model has bytes too, which Deserialize refuses.
 std::string SerializeBody(const Model& model);
 std::string Serialize(const Model& model);
-// Reads a hostile file: checks every count against the bytes that are left before anything is allocated.
+// Reads a hostile file: checks every count against the bytes that are left before anything is allocated; what it returns
+// is valid. Serialize(Deserialize(bytes)) == bytes for all bytes that it accepts.
 Result<Model> Deserialize(std::string_view bytes);
 
 // SHA-256 of the body (or of `bytes`), 64 hexadecimal digits.
@@ -97,11 +106,16 @@ std::string Digest(const Model& model);
 std::string Sha256Hex(std::string_view bytes);
 
 // Writes to a temporary file beside `path`, syncs and renames: `path` holds the old bytes or the new ones, never a part.
+// A symbolic link is followed; folders, devices and pipes are refused. Errors name the path, the system's reason and what
+// to do, and leave no temporary file. SaveModel refuses an invalid model: what is saved can be loaded.
 Status SaveModel(const Model& model, const std::string& path);
 Status WriteFileAtomically(const std::string& path, std::string_view bytes);
+// A file or a pipe. Errors name the path: not readable, not a model, cut short, damaged, written by a newer Ramet.
 Result<Model> LoadModel(const std::string& path);
 
-// For people and other programs; numbers in the shortest form that reads back equal.
+// The functions below take valid models only.
+
+// For people and other programs: JSON with stable keys, a node a line; numbers in the shortest form that reads back equal.
 std::string ToJson(const Model& model);
 
 // Total gain or number of uses per feature.
