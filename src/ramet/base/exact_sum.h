@@ -12,7 +12,7 @@
 //   E1. |Quantise(x)| <= 2^50 for |x| <= max_abs: the rounding is the "magic number" addition, the same in every
 //       vector lane, and 2^12 addends fit an int64 before they are widened (kRowsPerLimb).
 //   E2. The sum is exact in 128 bits for up to 2^77 addends.
-// Error: at most 2^-51 * max_abs per addend, whatever their number and order.
+// Error: half a step, so below 2^-50 * max_abs per addend, whatever their number and order.
 #pragma once
 
 #include <cmath>
@@ -42,8 +42,9 @@ inline int CeilLog2(double x) {
 
 class FixedPoint {
  public:
-  // A scale for addends of magnitude up to `max_abs` (finite, >= 0).
-  static FixedPoint For(double max_abs) { return FixedPoint(50 - CeilLog2(max_abs)); }
+  // A scale for addends of magnitude up to `max_abs` (finite, >= 0): |Quantise(x)| <= 2^bits, bits <= 50. Fewer bits let
+  // more addends share an int64: 2^(62 - bits).
+  static FixedPoint For(double max_abs, int bits = 50) { return FixedPoint(bits - CeilLog2(max_abs)); }
   FixedPoint() = default;
 
   // x * 2^shift as an integer, to nearest even. Adding 1.5 * 2^52 leaves the integer in the mantissa's low bits.

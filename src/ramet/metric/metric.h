@@ -1,9 +1,11 @@
 // Metrics: how good predictions are, exactly (design rule 8).
 //
-//   raw scores (rows x outputs) + labels + weights ──► double, the same for any number of threads or workers
+//   raw scores (rows x outputs) + labels + weights ──► double, the same for any number of threads
+//   or workers
 //
-// Sums go through ExactSum. AUC is computed by exact sort up to 2^22 rows, above that by exact counts over 2^20 fixed
-// cells of the score; the choice depends on the row count alone. Ties in the score count one half.
+// Sums go through ExactSum. AUC is computed by exact sort up to 2^22 rows, above that by exact
+// counts over 2^20 fixed cells of the score; the choice depends on the row count alone. Ties in the
+// score count one half.
 #pragma once
 
 #include <span>

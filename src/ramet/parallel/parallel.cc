@@ -29,6 +29,7 @@ void ParallelFor(size_t begin, size_t end, size_t grain, FunctionRef<void(size_t
   RAMET_CHECK(grain > 0);
   const size_t pieces = (end - begin + grain - 1) / grain;
   if (pieces == 1) {
+    FloatingPointGuard guard;
     body(begin, end);
     return;
   }

@@ -49,7 +49,8 @@ void ParallelInvoke(FunctionRef<void()> first, FunctionRef<void()> second);
 // maxima), because the grouping depends on who stole what.
 template <class T>
 T ParallelReduce(size_t begin, size_t end, size_t grain, const T& identity,
-                 FunctionRef<void(T&, size_t, size_t)> body, FunctionRef<void(T&, const T&)> combine);
+                 std::type_identity_t<FunctionRef<void(T&, size_t, size_t)>> body,
+                 std::type_identity_t<FunctionRef<void(T&, const T&)>> combine);
 
 }  // namespace ramet
 

@@ -7,7 +7,8 @@ namespace ramet {
 
 template <class T>
 T ParallelReduce(size_t begin, size_t end, size_t grain, const T& identity,
-                 FunctionRef<void(T&, size_t, size_t)> body, FunctionRef<void(T&, const T&)> combine) {
+                 std::type_identity_t<FunctionRef<void(T&, size_t, size_t)>> body,
+                 std::type_identity_t<FunctionRef<void(T&, const T&)>> combine) {
   if (begin >= end) return identity;
   const size_t pieces = (end - begin + grain - 1) / grain;
   std::vector<T> partial(pieces, identity);
