@@ -8,7 +8,7 @@
 namespace ramet {
 namespace {
 
-constexpr int kDigitBits = 11;
+constexpr int kDigitBits = 8;
 constexpr size_t kDigits = size_t{1} << kDigitBits;
 constexpr size_t kPieceRows = size_t{1} << 16;
 
