@@ -9,7 +9,7 @@
 # rounds once where the specification rounds twice (design rule 4).
 add_library(ramet_flags INTERFACE)
 target_compile_features(ramet_flags INTERFACE cxx_std_20)
-target_compile_options(ramet_flags INTERFACE -Wall -Wextra -Wpedantic -Wno-psabi -ffp-contract=off -fno-math-errno)
+target_compile_options(ramet_flags INTERFACE -Wall -Wextra -Wpedantic -Wno-psabi -Wno-restrict -ffp-contract=off -fno-math-errno)
 # Targets that add nothing over their neighbours are left out; the scalar one is always compiled.
 target_compile_definitions(ramet_flags INTERFACE HWY_COMPILE_ALL_ATTAINABLE
                            "HWY_DISABLED_TARGETS=(HWY_SSSE3|HWY_AVX3_DL)")

@@ -21,18 +21,18 @@ HWY_BEFORE_NAMESPACE();
 namespace ramet {
 namespace HWY_NAMESPACE {
 
+namespace hn = hwy::HWY_NAMESPACE;
+
 // 2^k for integer-valued k in [-1022, 1023], given as the float64 k + 1.5 * 2^52 (whose low mantissa bits are k).
 template <class D, class V>
 HWY_INLINE V PowerOfTwo(D d, V k_plus_magic) {
-  const hwy::HWY_NAMESPACE::RebindToSigned<D> di;
-  namespace hn = hwy::HWY_NAMESPACE;
+  const hn::RebindToSigned<D> di;
   const auto bits = hn::Add(hn::BitCast(di, k_plus_magic), hn::Set(di, int64_t{1023}));
   return hn::BitCast(d, hn::ShiftLeft<52>(bits));
 }
 
 template <class D, class V>
 HWY_INLINE V Exp(D d, V x) {
-  namespace hn = hwy::HWY_NAMESPACE;
   const V magic = hn::Set(d, 6755399441055744.0);  // 1.5 * 2^52: adding it rounds to an integer
   const V clamped = hn::Min(hn::Max(x, hn::Set(d, -746.0)), hn::Set(d, 710.0));
   const V k_plus_magic = hn::Add(hn::Mul(clamped, hn::Set(d, 1.4426950408889634)), magic);
@@ -66,7 +66,6 @@ HWY_INLINE V Exp(D d, V x) {
 
 template <class D, class V>
 HWY_INLINE V Log(D d, V x) {
-  namespace hn = hwy::HWY_NAMESPACE;
   const hn::RebindToSigned<D> di;
   // Subnormals are scaled up first.
   const auto tiny = hn::Lt(x, hn::Set(d, 2.2250738585072014e-308));

@@ -12,12 +12,12 @@ namespace ramet {
 namespace HWY_NAMESPACE {
 
 double ExpOne(double x) {
-  const hwy::HWY_NAMESPACE::CappedTag<double, 1> d;
-  return hwy::HWY_NAMESPACE::GetLane(Exp(d, hwy::HWY_NAMESPACE::Set(d, x)));
+  const hn::CappedTag<double, 1> d;
+  return hn::GetLane(Exp(d, hn::Set(d, x)));
 }
 double LogOne(double x) {
-  const hwy::HWY_NAMESPACE::CappedTag<double, 1> d;
-  return hwy::HWY_NAMESPACE::GetLane(Log(d, hwy::HWY_NAMESPACE::Set(d, x)));
+  const hn::CappedTag<double, 1> d;
+  return hn::GetLane(Log(d, hn::Set(d, x)));
 }
 
 }  // namespace HWY_NAMESPACE

@@ -5,12 +5,16 @@
 // A validation set is made with the training set as `reference`: same features, bins and classes.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
 #include "ramet/bins/bins.h"
 
 namespace ramet {
+
+inline constexpr size_t kMaxRows = 0xffffffff;  // of one process: row ids are 32 bits inside it
+inline constexpr size_t kMaxClasses = 1000;
 
 // Which columns mean what. Names must exist; a column has one role.
 struct DataSpec {

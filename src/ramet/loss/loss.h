@@ -27,30 +27,34 @@ struct GradientHessian {
   float hessian;
 };
 
-// Rows [begin, begin + count) of one output, or of all outputs for losses that couple them.
+// Rows [begin, begin + count) of all outputs.
 struct LossBlock {
-  size_t begin = 0, count = 0, num_rows = 0, num_outputs = 1;
+  size_t begin = 0, count = 0;
+  size_t num_rows = 0, num_outputs = 1;
   const double* scores = nullptr;   // outputs x num_rows: output k of row i is scores[k * num_rows + i]
   const double* labels = nullptr;   // num_rows
   const float* weights = nullptr;   // num_rows, or null: all 1
   GradientHessian* out = nullptr;   // outputs x num_rows, as scores
 };
 
+// Exact over a block; blocks combine by maximum and `and`.
+struct GradientRange {
+  float max_gradient = 0, max_hessian = 0;  // of magnitudes
+  bool finite = true;
+};
+
 struct Loss {
   std::string_view name;
   bool classification;
-  // Outputs per row for a number of classes (1 class count is 0 for regression).
+  // Scores per row for a number of classes (0 for regression); 0 where the loss cannot have that many.
   size_t (*num_outputs)(size_t num_classes);
-  // Every hessian is the row's weight (squared error): without weights, hessian sums are counts.
-  bool constant_hessian;
   std::string_view default_metric;
   // Writes gradients and hessians of a block.
-  void (*gradients)(Isa isa, const LossBlock& block);
-  // Scores before the first tree, one per output, from order-free statistics of labels and weights (weight-sum per
-  // class, or weighted mean of the targets in the one entry).
+  GradientRange (*gradients)(Isa isa, const LossBlock& block);
+  // Scores before the first tree, one per output, from exact statistics of the labels: each class's share of the weight, or
+  // the weighted mean of the targets (one entry).
   std::vector<double> (*base_scores)(std::span<const double> statistics);
-  // Raw scores of one row (num_outputs of them) to the response, in place: predicted value, or probabilities.
-  // `response` has num_classes entries for classification, 1 for regression.
+  // Raw scores of one row to its response: one predicted value, or the probability of each class.
   void (*respond)(const double* raw_scores, size_t num_outputs, double* response);
 };
 

@@ -1,0 +1,82 @@
+// ApplyBins: every value to its bin, into both layouts at once.
+
+#include <algorithm>
+#include <atomic>
+#include <bit>
+
+#include "ramet/bins/bins.h"
+#include "ramet/bins/encode.h"
+#include "ramet/parallel/parallel.h"
+
+namespace ramet {
+namespace {
+
+// A block of rows: its float64 values of one feature and its bins of all features stay in the first-level cache.
+constexpr size_t kRowsPerBlock = 1024;
+
+size_t RowStride(size_t num_features) {
+  // Rows of up to 32 features do not straddle more cache lines than needed.
+  if (num_features > 32) return (num_features + 31) / 32 * 32;
+  return std::bit_ceil(std::max<size_t>(num_features, 1));
+}
+
+}  // namespace
+
+BinnedMatrix::BinnedMatrix(size_t num_rows, size_t num_features)
+    : num_rows_(num_rows),
+      num_features_(num_features),
+      row_stride_(RowStride(num_features)),
+      column_stride_((num_rows + 63) / 64 * 64),
+      rows_(num_rows * row_stride_),
+      columns_(num_features * column_stride_) {}
+
+Result<BinnedMatrix> ApplyBins(const Context& context, const BinMapper& mapper, Table& table,
+                               std::span<const size_t> columns, bool release) {
+  const size_t num_features = columns.size();
+  RAMET_CHECK(mapper.features.size() == num_features);
+  std::vector<FeatureEncoder> encoders;
+  for (const FeatureBins& bins : mapper.features) encoders.emplace_back(bins);
+  BinnedMatrix matrix(table.num_rows(), num_features);
+
+  // Blocks of all chunks, so that many small chunks and one large chunk are equally parallel.
+  struct Block {
+    size_t chunk, begin, end;
+  };
+  std::vector<Block> blocks;
+  std::vector<std::atomic<size_t>> blocks_left(table.num_chunks());
+  for (size_t c = 0; c < table.num_chunks(); ++c) {
+    const size_t rows = table.chunk(c).num_rows();
+    blocks_left[c] = (rows + kRowsPerBlock - 1) / kRowsPerBlock;
+    for (size_t begin = 0; begin < rows; begin += kRowsPerBlock)
+      blocks.push_back({c, begin, std::min(rows, begin + kRowsPerBlock)});
+  }
+  std::vector<Status> statuses(blocks.size());
+  const auto encode_block = [&](const Block& block, Status& status) {
+    const size_t first_row = table.chunk_begin(block.chunk) + block.begin;
+    const size_t rows = block.end - block.begin;
+    for (size_t f = 0; f < num_features && status.ok(); ++f) {
+      uint8_t* out = matrix.mutable_column(f) + first_row;
+      status = encoders[f].Encode(table.chunk(block.chunk).column(columns[f]), block.begin, block.end, out);
+    }
+    for (size_t i = 0; i < rows; ++i) {
+      uint8_t* row = matrix.mutable_row(first_row + i);
+      for (size_t f = 0; f < num_features; ++f) row[f] = matrix.column(f)[first_row + i];
+      for (size_t f = num_features; f < matrix.row_stride(); ++f) row[f] = 0;
+    }
+  };
+  RunOnThreads(context, [&] {
+    constexpr size_t kBlocksPerTask = 8;
+    ParallelFor(0, blocks.size(), kBlocksPerTask, [&](size_t begin, size_t end) {
+      for (size_t b = begin; b < end && !context.Cancelled(); ++b) {
+        encode_block(blocks[b], statuses[b]);
+        if (--blocks_left[blocks[b].chunk] == 0 && release) table.Release(blocks[b].chunk);
+      }
+    });
+  });
+  if (context.Cancelled()) return CancelledError("stopped while binning");
+  for (Status& status : statuses)
+    if (!status.ok()) return status.TakeError();
+  return matrix;
+}
+
+}  // namespace ramet
