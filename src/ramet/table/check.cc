@@ -13,10 +13,13 @@ Error Broken(const Field& field, const std::string& what) {
 
 int64_t BufferCount(Storage storage) {
   switch (storage) {
-    case Storage::kNull: return 0;
+    case Storage::kNull:
+      return 0;
     case Storage::kString32:
-    case Storage::kString64: return 3;
-    default: return 2;
+    case Storage::kString64:
+      return 3;
+    default:
+      return 2;
   }
 }
 
@@ -30,9 +33,11 @@ Status CheckBuffers(const Field& field, const ArrowArray& array, Storage storage
   if (expected == 0) return Status();
   if (array.buffers == nullptr) return Broken(field, "its list of buffers is null");
   if (array.buffers[0] == nullptr && array.null_count > 0) {
-    return Broken(field, "it counts " + std::to_string(array.null_count) + " nulls without a validity buffer");
+    return Broken(field, "it counts " + std::to_string(array.null_count) +
+                             " nulls without a validity buffer");
   }
-  if (array.length > 0 && array.buffers[1] == nullptr) return Broken(field, "its values are a null buffer");
+  if (array.length > 0 && array.buffers[1] == nullptr)
+    return Broken(field, "its values are a null buffer");
   if (view && array.n_buffers > 3 && array.buffers[array.n_buffers - 1] == nullptr) {
     return Broken(field, "the sizes of its string buffers are missing");
   }
@@ -40,7 +45,8 @@ Status CheckBuffers(const Field& field, const ArrowArray& array, Storage storage
 }
 
 Status CheckArray(const Field& field, const ArrowArray& array, Storage storage) {
-  if (array.length < 0 || array.offset < 0 || array.length > INT64_MAX / 64 || array.offset > INT64_MAX / 64) {
+  if (array.length < 0 || array.offset < 0 || array.length > INT64_MAX / 64 ||
+      array.offset > INT64_MAX / 64) {
     return Broken(field, "its length or offset is impossible");
   }
   if (array.n_children != 0) return Broken(field, "it has children");
@@ -57,7 +63,8 @@ Status CheckColumn(const Field& field, const ArrowArray& array, size_t offset, s
   const Layout own = field.dictionary ? *ParseFormat(field.index_format) : values;
   RAMET_RETURN_IF_ERROR(CheckArray(field, array, own.storage));
   const size_t rows = static_cast<size_t>(array.length);
-  const size_t skipped = offset - static_cast<size_t>(array.offset);  // rows left out by the parent's offset
+  const size_t skipped =
+      offset - static_cast<size_t>(array.offset);  // rows left out by the parent's offset
   if (rows < skipped || rows - skipped < length) {
     return Broken(field, "it has " + std::to_string(rows) + " rows, its table needs " +
                              std::to_string(skipped + length));

@@ -1,6 +1,8 @@
 // Columns as category keys.
 #include <charconv>
 #include <cmath>
+#include <memory>
+#include <utility>
 
 #include "ramet/base/exact_sum.h"
 #include "ramet/base/fpu.h"
@@ -21,20 +23,27 @@ std::string Shortest(double value) {
 // A value's key, or the words for what is wrong with it.
 struct KeyResult {
   KeyView key;
-  std::string problem;
+  std::unique_ptr<const std::string> problem;  // null, at the cost of a word, for nearly all values
 };
 
-KeyResult IntegerKey(int64_t value) { return {KeyView{KeyView::Kind::kInteger, -1, value, {}}, {}}; }
+KeyResult Problem(std::string words) {
+  return {KeyView(), std::make_unique<const std::string>(std::move(words))};
+}
+
+KeyResult IntegerKey(int64_t value) {
+  return {KeyView{KeyView::Kind::kInteger, -1, value, {}}, {}};
+}
 
 KeyResult UnsignedKey(uint64_t value) {
-  if (value > INT64_MAX) return {{}, std::to_string(value) + " exceeds 2^63 - 1"};
+  if (value > INT64_MAX) return Problem(std::to_string(value) + " exceeds 2^63 - 1");
   return IntegerKey(static_cast<int64_t>(value));
 }
 
 KeyResult FloatKey(double value) {
   if (value != value) return {};
-  if (std::isinf(value) || std::trunc(value) != value) return {{}, Shortest(value) + " is not an integer"};
-  if (value < -0x1p63 || value >= 0x1p63) return {{}, Shortest(value) + " does not fit 64 bits"};
+  if (std::isinf(value) || std::trunc(value) != value)
+    return Problem(Shortest(value) + " is not an integer");
+  if (value < -0x1p63 || value >= 0x1p63) return Problem(Shortest(value) + " does not fit 64 bits");
   return IntegerKey(static_cast<int64_t>(value));
 }
 
@@ -42,23 +51,31 @@ KeyResult DecimalKey(const Decimal& decimal) {
   if (const std::optional<int64_t> value = ToInteger(decimal)) return IntegerKey(*value);
   std::string text = decimal.negative ? "-" : "";
   text += Digits(decimal) + "e" + std::to_string(-decimal.scale);
-  return {{}, text + " is not an integer of 64 bits"};
+  return Problem(text + " is not an integer of 64 bits");
 }
 
 KeyResult TimeKey(int64_t value, Unit unit) {
   int128_t microseconds = value;
   switch (unit) {
     case Unit::kNone:
-    case Unit::kMicroseconds: break;
-    case Unit::kDays: microseconds *= 86'400'000'000; break;
-    case Unit::kSeconds: microseconds *= 1'000'000; break;
-    case Unit::kMilliseconds: microseconds *= 1'000; break;
+    case Unit::kMicroseconds:
+      break;
+    case Unit::kDays:
+      microseconds *= 86'400'000'000;
+      break;
+    case Unit::kSeconds:
+      microseconds *= 1'000'000;
+      break;
+    case Unit::kMilliseconds:
+      microseconds *= 1'000;
+      break;
     case Unit::kNanoseconds:
-      if (value % 1000 != 0) return {{}, std::to_string(value) + " nanoseconds are no whole microseconds"};
+      if (value % 1000 != 0)
+        return Problem(std::to_string(value) + " nanoseconds are no whole microseconds");
       microseconds /= 1000;
   }
   if (microseconds > INT64_MAX || microseconds < INT64_MIN) {
-    return {{}, "the time " + std::to_string(value) + " does not fit 64 bits of microseconds"};
+    return Problem("the time " + std::to_string(value) + " does not fit 64 bits of microseconds");
   }
   return IntegerKey(static_cast<int64_t>(microseconds));
 }
@@ -66,7 +83,7 @@ KeyResult TimeKey(int64_t value, Unit unit) {
 KeyResult StringKey(const void* bytes, size_t begin, size_t length) {
   KeyView key{KeyView::Kind::kString, -1, 0, {}};
   if (length > 0) {
-    if (bytes == nullptr) return {{}, "its bytes are missing (the Arrow array is malformed)"};
+    if (bytes == nullptr) return Problem("its bytes are missing (the Arrow array is malformed)");
     key.string = std::string_view(static_cast<const char*>(bytes) + begin, length);
   }
   return {key, {}};
@@ -76,7 +93,8 @@ template <class Offset>
 KeyResult OffsetStringKey(const ArrowArray& array, size_t i) {
   const Offset begin = Load<Offset>(array.buffers[1], i);
   const Offset end = Load<Offset>(array.buffers[1], i + 1);
-  if (begin < 0 || end < begin) return {{}, "its offsets run backwards (the Arrow array is malformed)"};
+  if (begin < 0 || end < begin)
+    return Problem("its offsets run backwards (the Arrow array is malformed)");
   return StringKey(array.buffers[2], static_cast<size_t>(begin), static_cast<size_t>(end - begin));
 }
 
@@ -89,10 +107,12 @@ KeyResult ViewStringKey(const ArrowArray& array, size_t i) {
   const int64_t offset = Load<int32_t>(view, 3);
   const int64_t buffers = array.n_buffers - 3;  // validity, views, and the sizes at the end
   const bool known = length > 0 && buffer >= 0 && buffer < buffers && offset >= 0;
-  if (!known || offset + length > Load<int64_t>(array.buffers[array.n_buffers - 1], static_cast<size_t>(buffer))) {
-    return {{}, "its string view lies outside its buffers (the Arrow array is malformed)"};
+  if (!known || offset + length > Load<int64_t>(array.buffers[array.n_buffers - 1],
+                                                static_cast<size_t>(buffer))) {
+    return Problem("its string view lies outside its buffers (the Arrow array is malformed)");
   }
-  return StringKey(array.buffers[2 + buffer], static_cast<size_t>(offset), static_cast<size_t>(length));
+  return StringKey(array.buffers[2 + buffer], static_cast<size_t>(offset),
+                   static_cast<size_t>(length));
 }
 
 // Key of value i of a plain array, offset included.
@@ -100,26 +120,43 @@ KeyResult ReadKey(const ArrowArray& array, const Layout& layout, size_t i) {
   if (!IsValid(array, layout, i)) return {};
   const void* buffer = array.buffers[1];
   switch (layout.storage) {
-    case Storage::kNull: return {};
-    case Storage::kBool: return IntegerKey(GetBit(buffer, i));
-    case Storage::kInt8: return IntegerKey(Load<int8_t>(buffer, i));
-    case Storage::kInt16: return IntegerKey(Load<int16_t>(buffer, i));
-    case Storage::kInt32: return TimeKey(Load<int32_t>(buffer, i), layout.unit);
-    case Storage::kInt64: return TimeKey(Load<int64_t>(buffer, i), layout.unit);
-    case Storage::kUInt8: return IntegerKey(Load<uint8_t>(buffer, i));
-    case Storage::kUInt16: return IntegerKey(Load<uint16_t>(buffer, i));
-    case Storage::kUInt32: return IntegerKey(Load<uint32_t>(buffer, i));
-    case Storage::kUInt64: return UnsignedKey(Load<uint64_t>(buffer, i));
-    case Storage::kFloat16: return FloatKey(HalfToDouble(Load<uint16_t>(buffer, i)));
-    case Storage::kFloat32: return FloatKey(Load<float>(buffer, i));
-    case Storage::kFloat64: return FloatKey(Load<double>(buffer, i));
+    case Storage::kNull:
+      return {};
+    case Storage::kBool:
+      return IntegerKey(GetBit(buffer, i));
+    case Storage::kInt8:
+      return IntegerKey(Load<int8_t>(buffer, i));
+    case Storage::kInt16:
+      return IntegerKey(Load<int16_t>(buffer, i));
+    case Storage::kInt32:
+      return TimeKey(Load<int32_t>(buffer, i), layout.unit);
+    case Storage::kInt64:
+      return TimeKey(Load<int64_t>(buffer, i), layout.unit);
+    case Storage::kUInt8:
+      return IntegerKey(Load<uint8_t>(buffer, i));
+    case Storage::kUInt16:
+      return IntegerKey(Load<uint16_t>(buffer, i));
+    case Storage::kUInt32:
+      return IntegerKey(Load<uint32_t>(buffer, i));
+    case Storage::kUInt64:
+      return UnsignedKey(Load<uint64_t>(buffer, i));
+    case Storage::kFloat16:
+      return FloatKey(HalfToDouble(Load<uint16_t>(buffer, i)));
+    case Storage::kFloat32:
+      return FloatKey(Load<float>(buffer, i));
+    case Storage::kFloat64:
+      return FloatKey(Load<double>(buffer, i));
     case Storage::kDecimal32:
     case Storage::kDecimal64:
     case Storage::kDecimal128:
-    case Storage::kDecimal256: return DecimalKey(LoadDecimal(layout, buffer, i));
-    case Storage::kString32: return OffsetStringKey<int32_t>(array, i);
-    case Storage::kString64: return OffsetStringKey<int64_t>(array, i);
-    case Storage::kStringView: return ViewStringKey(array, i);
+    case Storage::kDecimal256:
+      return DecimalKey(LoadDecimal(layout, buffer, i));
+    case Storage::kString32:
+      return OffsetStringKey<int32_t>(array, i);
+    case Storage::kString64:
+      return OffsetStringKey<int64_t>(array, i);
+    case Storage::kStringView:
+      return ViewStringKey(array, i);
   }
   return {};
 }
@@ -156,9 +193,9 @@ Status ColumnView::ReadKeys(size_t begin, size_t end, KeyView* out) const {
         result.key.code = static_cast<int32_t>(index);
       }
     }
-    if (!result.problem.empty()) {
+    if (result.problem != nullptr) {
       return DataError("column \"" + field_->name + "\", row " + std::to_string(row) +
-                       ": as a category, " + result.problem + ".");
+                       ": as a category, " + *result.problem + ".");
     }
     out[row - begin] = result.key;
   }

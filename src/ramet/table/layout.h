@@ -57,8 +57,8 @@ std::optional<Layout> ParseFormat(std::string_view format);
 // "list<…>", "binary", … for messages about formats that are refused.
 std::string DescribeFormat(std::string_view format);
 
-// An error if the array is not what the field says, as far as the interface allows to see: lengths, buffers, children,
-// dictionary indices of the rows [offset, offset + length) that will be read.
+// An error if the array is not what the field says, as far as the interface allows to see: lengths,
+// buffers, children, dictionary indices of the rows [offset, offset + length) that will be read.
 Status CheckColumn(const Field& field, const ArrowArray& array, size_t offset, size_t length);
 
 // Value i of a buffer that need not be aligned (the C interface does not promise it).
@@ -91,13 +91,20 @@ inline bool IsValid(const ArrowArray& array, const Layout& layout, size_t i) {
 // Index i of a dictionary column, whose format is one of c C s S i I l L.
 inline int64_t LoadIndex(char index_format, const void* buffer, size_t i) {
   switch (index_format) {
-    case 'c': return Load<int8_t>(buffer, i);
-    case 'C': return Load<uint8_t>(buffer, i);
-    case 's': return Load<int16_t>(buffer, i);
-    case 'S': return Load<uint16_t>(buffer, i);
-    case 'i': return Load<int32_t>(buffer, i);
-    case 'I': return Load<uint32_t>(buffer, i);
-    default: return Load<int64_t>(buffer, i);  // l; L: above 2^63 it shows as negative, hence out of range
+    case 'c':
+      return Load<int8_t>(buffer, i);
+    case 'C':
+      return Load<uint8_t>(buffer, i);
+    case 's':
+      return Load<int16_t>(buffer, i);
+    case 'S':
+      return Load<uint16_t>(buffer, i);
+    case 'i':
+      return Load<int32_t>(buffer, i);
+    case 'I':
+      return Load<uint32_t>(buffer, i);
+    default:
+      return Load<int64_t>(buffer, i);  // l; L: above 2^63 it shows as negative, hence out of range
   }
 }
 

@@ -31,11 +31,20 @@ std::optional<Layout> ParseDecimal(std::string_view format) {
   if (count < 2 || numbers[1] < -1000 || numbers[1] > 1000) return std::nullopt;
   Layout layout{.type = ValueType::kDecimal, .scale = numbers[1]};
   switch (numbers[2]) {
-    case 32: layout.storage = Storage::kDecimal32; return layout;
-    case 64: layout.storage = Storage::kDecimal64; return layout;
-    case 128: layout.storage = Storage::kDecimal128; return layout;
-    case 256: layout.storage = Storage::kDecimal256; return layout;
-    default: return std::nullopt;
+    case 32:
+      layout.storage = Storage::kDecimal32;
+      return layout;
+    case 64:
+      layout.storage = Storage::kDecimal64;
+      return layout;
+    case 128:
+      layout.storage = Storage::kDecimal128;
+      return layout;
+    case 256:
+      layout.storage = Storage::kDecimal256;
+      return layout;
+    default:
+      return std::nullopt;
   }
 }
 
@@ -46,11 +55,20 @@ std::optional<Layout> ParseTemporal(std::string_view format) {
   if (format.size() < 3) return std::nullopt;
   Layout layout;
   switch (format[2]) {
-    case 's': layout.unit = Unit::kSeconds; break;
-    case 'm': layout.unit = Unit::kMilliseconds; break;
-    case 'u': layout.unit = Unit::kMicroseconds; break;
-    case 'n': layout.unit = Unit::kNanoseconds; break;
-    default: return std::nullopt;
+    case 's':
+      layout.unit = Unit::kSeconds;
+      break;
+    case 'm':
+      layout.unit = Unit::kMilliseconds;
+      break;
+    case 'u':
+      layout.unit = Unit::kMicroseconds;
+      break;
+    case 'n':
+      layout.unit = Unit::kNanoseconds;
+      break;
+    default:
+      return std::nullopt;
   }
   layout.storage = Storage::kInt64;
   if (format[1] == 's' && format.size() >= 4 && format[3] == ':') {
@@ -74,31 +92,58 @@ std::optional<Layout> ParseFormat(std::string_view format) {
   if (format == "vu") return Layout{ValueType::kString, Storage::kStringView};
   if (format.size() != 1) return std::nullopt;
   switch (format[0]) {
-    case 'n': return Layout{ValueType::kNull, Storage::kNull};
-    case 'b': return Layout{ValueType::kBool, Storage::kBool};
-    case 'c': return Layout{ValueType::kInt8, Storage::kInt8};
-    case 'C': return Layout{ValueType::kUInt8, Storage::kUInt8};
-    case 's': return Layout{ValueType::kInt16, Storage::kInt16};
-    case 'S': return Layout{ValueType::kUInt16, Storage::kUInt16};
-    case 'i': return Layout{ValueType::kInt32, Storage::kInt32};
-    case 'I': return Layout{ValueType::kUInt32, Storage::kUInt32};
-    case 'l': return Layout{ValueType::kInt64, Storage::kInt64};
-    case 'L': return Layout{ValueType::kUInt64, Storage::kUInt64};
-    case 'e': return Layout{ValueType::kFloat16, Storage::kFloat16};
-    case 'f': return Layout{ValueType::kFloat32, Storage::kFloat32};
-    case 'g': return Layout{ValueType::kFloat64, Storage::kFloat64};
-    case 'u': return Layout{ValueType::kString, Storage::kString32};
-    case 'U': return Layout{ValueType::kString, Storage::kString64};
-    default: return std::nullopt;
+    case 'n':
+      return Layout{ValueType::kNull, Storage::kNull};
+    case 'b':
+      return Layout{ValueType::kBool, Storage::kBool};
+    case 'c':
+      return Layout{ValueType::kInt8, Storage::kInt8};
+    case 'C':
+      return Layout{ValueType::kUInt8, Storage::kUInt8};
+    case 's':
+      return Layout{ValueType::kInt16, Storage::kInt16};
+    case 'S':
+      return Layout{ValueType::kUInt16, Storage::kUInt16};
+    case 'i':
+      return Layout{ValueType::kInt32, Storage::kInt32};
+    case 'I':
+      return Layout{ValueType::kUInt32, Storage::kUInt32};
+    case 'l':
+      return Layout{ValueType::kInt64, Storage::kInt64};
+    case 'L':
+      return Layout{ValueType::kUInt64, Storage::kUInt64};
+    case 'e':
+      return Layout{ValueType::kFloat16, Storage::kFloat16};
+    case 'f':
+      return Layout{ValueType::kFloat32, Storage::kFloat32};
+    case 'g':
+      return Layout{ValueType::kFloat64, Storage::kFloat64};
+    case 'u':
+      return Layout{ValueType::kString, Storage::kString32};
+    case 'U':
+      return Layout{ValueType::kString, Storage::kString64};
+    default:
+      return std::nullopt;
   }
 }
 
 std::string DescribeFormat(std::string_view format) {
   static constexpr std::pair<std::string_view, std::string_view> kNames[] = {
-      {"z", "binary"},        {"Z", "large_binary"},    {"vz", "binary_view"}, {"w:", "fixed_size_binary"},
-      {"+l", "list"},         {"+L", "large_list"},     {"+vl", "list_view"},  {"+vL", "large_list_view"},
-      {"+w", "fixed_size_list"}, {"+s", "struct"},      {"+m", "map"},         {"+u", "union"},
-      {"+r", "run_end_encoded"}, {"ti", "interval"},    {"d:", "decimal"}};
+      {"z", "binary"},
+      {"Z", "large_binary"},
+      {"vz", "binary_view"},
+      {"w:", "fixed_size_binary"},
+      {"+l", "list"},
+      {"+L", "large_list"},
+      {"+vl", "list_view"},
+      {"+vL", "large_list_view"},
+      {"+w", "fixed_size_list"},
+      {"+s", "struct"},
+      {"+m", "map"},
+      {"+u", "union"},
+      {"+r", "run_end_encoded"},
+      {"ti", "interval"},
+      {"d:", "decimal"}};
   for (const auto& [prefix, name] : kNames) {
     if (format.starts_with(prefix)) return std::string(name);
   }
@@ -132,7 +177,8 @@ std::vector<std::string_view> NearestNames(const Schema& schema, std::string_vie
     const size_t distance = EditDistance(name, field.name);
     if (distance <= limit) near.emplace_back(distance, field.name);
   }
-  std::stable_sort(near.begin(), near.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::stable_sort(near.begin(), near.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
   std::vector<std::string_view> names;
   for (size_t i = 0; i < near.size() && i < 3; ++i) names.push_back(near[i].second);
   return names;
@@ -143,25 +189,44 @@ std::vector<std::string_view> NearestNames(const Schema& schema, std::string_vie
 
 std::string_view ValueTypeName(ValueType type) {
   switch (type) {
-    case ValueType::kNull: return "null";
-    case ValueType::kBool: return "bool";
-    case ValueType::kInt8: return "int8";
-    case ValueType::kInt16: return "int16";
-    case ValueType::kInt32: return "int32";
-    case ValueType::kInt64: return "int64";
-    case ValueType::kUInt8: return "uint8";
-    case ValueType::kUInt16: return "uint16";
-    case ValueType::kUInt32: return "uint32";
-    case ValueType::kUInt64: return "uint64";
-    case ValueType::kFloat16: return "float16";
-    case ValueType::kFloat32: return "float32";
-    case ValueType::kFloat64: return "float64";
-    case ValueType::kDecimal: return "decimal";
-    case ValueType::kDate: return "date";
-    case ValueType::kTime: return "time";
-    case ValueType::kTimestamp: return "timestamp";
-    case ValueType::kDuration: return "duration";
-    case ValueType::kString: return "string";
+    case ValueType::kNull:
+      return "null";
+    case ValueType::kBool:
+      return "bool";
+    case ValueType::kInt8:
+      return "int8";
+    case ValueType::kInt16:
+      return "int16";
+    case ValueType::kInt32:
+      return "int32";
+    case ValueType::kInt64:
+      return "int64";
+    case ValueType::kUInt8:
+      return "uint8";
+    case ValueType::kUInt16:
+      return "uint16";
+    case ValueType::kUInt32:
+      return "uint32";
+    case ValueType::kUInt64:
+      return "uint64";
+    case ValueType::kFloat16:
+      return "float16";
+    case ValueType::kFloat32:
+      return "float32";
+    case ValueType::kFloat64:
+      return "float64";
+    case ValueType::kDecimal:
+      return "decimal";
+    case ValueType::kDate:
+      return "date";
+    case ValueType::kTime:
+      return "time";
+    case ValueType::kTimestamp:
+      return "timestamp";
+    case ValueType::kDuration:
+      return "duration";
+    case ValueType::kString:
+      return "string";
   }
   return "unknown";
 }
@@ -181,7 +246,7 @@ Result<size_t> Schema::Require(std::string_view name) const {
     message += " Did you mean ";
     for (size_t i = 0; i < near.size(); ++i) {
       if (i > 0) message += i + 1 == near.size() ? " or " : ", ";
-      message += "\"" + std::string(near[i]) + "\"";
+      message.append("\"").append(near[i]).append("\"");
     }
     return InvalidArgument(message + "?");
   }
@@ -191,7 +256,8 @@ Result<size_t> Schema::Require(std::string_view name) const {
     if (i > 0) message += ", ";
     message += fields[i].name;
   }
-  if (fields.size() > kListed) message += ", and " + std::to_string(fields.size() - kListed) + " more";
+  if (fields.size() > kListed)
+    message += ", and " + std::to_string(fields.size() - kListed) + " more";
   return InvalidArgument(message + ".");
 }
 

@@ -38,22 +38,28 @@ bool AnyNullRow(const ArrowArray& array) {
 
 Status CheckStruct(const Schema& schema, const ArrowArray& array) {
   const auto broken = [](const std::string& what) {
-    return DataError("the Arrow table is malformed: " + what + ". This is a fault of the program that produced it.");
+    return DataError("the Arrow table is malformed: " + what +
+                     ". This is a fault of the program that produced it.");
   };
-  if (array.length < 0 || array.offset < 0 || array.length > INT64_MAX / 64 || array.offset > INT64_MAX / 64) {
+  if (array.length < 0 || array.offset < 0 || array.length > INT64_MAX / 64 ||
+      array.offset > INT64_MAX / 64) {
     return broken("its length or offset is impossible");
   }
   if (array.n_children != static_cast<int64_t>(schema.fields.size())) {
     return broken("its schema has " + std::to_string(schema.fields.size()) + " columns, an array " +
                   std::to_string(array.n_children));
   }
-  if (array.n_children > 0 && array.children == nullptr) return broken("its list of columns is null");
+  if (array.n_children > 0 && array.children == nullptr)
+    return broken("its list of columns is null");
   if (array.n_buffers > 1 || (array.n_buffers == 1 && array.buffers == nullptr)) {
     return broken("its buffers are not those of a table");
   }
-  if (array.null_count > 0 && table::Validity(array) == nullptr) return broken("it counts null rows but marks none");
+  if (array.null_count > 0 && table::Validity(array) == nullptr)
+    return broken("it counts null rows but marks none");
   if (AnyNullRow(array)) {
-    return DataError("the Arrow table has rows that are null as a whole. Make their columns null, or drop the rows.");
+    return DataError(
+        "the Arrow table has rows that are null as a whole. Make their columns null, or drop the "
+        "rows.");
   }
   return Status();
 }
@@ -63,7 +69,8 @@ Result<Field> ImportField(const ArrowSchema& schema) {
   field.name = schema.name == nullptr ? "" : schema.name;
   const auto refuse = [&](const std::string& type) {
     return DataError("column \"" + field.name + "\" is of type " + type +
-                     ", which Ramet does not read. Drop the column, or convert it to numbers, strings or times.");
+                     ", which Ramet does not read. Drop the column, or convert it to numbers, "
+                     "strings or times.");
   };
   if (schema.format == nullptr) return refuse("unknown (its format is missing)");
   field.dictionary = schema.dictionary != nullptr;
@@ -76,7 +83,8 @@ Result<Field> ImportField(const ArrowSchema& schema) {
   field.type = layout->type;
   if (field.dictionary) {
     field.index_format = schema.format;
-    if (field.index_format.size() != 1 || std::strchr("cCsSiIlL", field.index_format[0]) == nullptr) {
+    if (field.index_format.size() != 1 ||
+        std::strchr("cCsSiIlL", field.index_format[0]) == nullptr) {
       return refuse("dictionary with indices of " + table::DescribeFormat(field.index_format));
     }
     if (values.dictionary != nullptr) return refuse("dictionary of a dictionary");
@@ -87,14 +95,16 @@ Result<Field> ImportField(const ArrowSchema& schema) {
 Result<std::shared_ptr<const Schema>> ImportSchema(const ArrowSchema& schema) {
   if (schema.format == nullptr || std::strcmp(schema.format, "+s") != 0) {
     return DataError("the Arrow stream is not one of tables: its type is " +
-                     table::DescribeFormat(schema.format == nullptr ? "" : schema.format) + " instead of struct.");
+                     table::DescribeFormat(schema.format == nullptr ? "" : schema.format) +
+                     " instead of struct.");
   }
   if (schema.n_children < 0 || (schema.n_children > 0 && schema.children == nullptr)) {
     return DataError("the Arrow stream's schema is malformed: its list of columns is null.");
   }
   auto result = std::make_shared<Schema>();
   for (int64_t i = 0; i < schema.n_children; ++i) {
-    if (schema.children[i] == nullptr) return DataError("the Arrow stream's schema is malformed: a column is null.");
+    if (schema.children[i] == nullptr)
+      return DataError("the Arrow stream's schema is malformed: a column is null.");
     RAMET_ASSIGN(Field field, ImportField(*schema.children[i]));
     result->fields.push_back(std::move(field));
   }
@@ -110,7 +120,8 @@ Error StreamError(ArrowArrayStream& stream, int code) {
 }  // namespace
 
 Result<Chunk> Chunk::Import(std::shared_ptr<const Schema> schema, ArrowArray* array) {
-  if (array == nullptr || array->release == nullptr) return InvalidArgument("the Arrow array was released already.");
+  if (array == nullptr || array->release == nullptr)
+    return InvalidArgument("the Arrow array was released already.");
   Owned<ArrowArray> owned(array);
   const ArrowArray& parent = owned.value;
   RAMET_RETURN_IF_ERROR(CheckStruct(*schema, parent));
@@ -118,10 +129,13 @@ Result<Chunk> Chunk::Import(std::shared_ptr<const Schema> schema, ArrowArray* ar
     const ArrowArray* child = parent.children[i];
     const Field& field = schema->fields[i];
     if (child == nullptr || child->release == nullptr) {
-      return DataError("column \"" + field.name + "\": the Arrow array is malformed: it is missing or released.");
+      return DataError("column \"" + field.name +
+                       "\": the Arrow array is malformed: it is missing or released.");
     }
-    if (child->offset < 0) return DataError("column \"" + field.name + "\": the Arrow array's offset is negative.");
-    RAMET_RETURN_IF_ERROR(table::CheckColumn(field, *child, static_cast<size_t>(parent.offset + child->offset),
+    if (child->offset < 0)
+      return DataError("column \"" + field.name + "\": the Arrow array's offset is negative.");
+    RAMET_RETURN_IF_ERROR(table::CheckColumn(field, *child,
+                                             static_cast<size_t>(parent.offset + child->offset),
                                              static_cast<size_t>(parent.length)));
   }
   Chunk chunk;
@@ -159,7 +173,8 @@ ColumnView Chunk::column(size_t i) const {
 
 Result<TableStream> TableStream::Import(ArrowArrayStream* stream) {
   if (stream == nullptr || stream->release == nullptr) {
-    return InvalidArgument("the Arrow stream was released already: a stream can be read only once.");
+    return InvalidArgument(
+        "the Arrow stream was released already: a stream can be read only once.");
   }
   Owned<ArrowArrayStream> owned(stream);
   if (owned.value.get_schema == nullptr || owned.value.get_next == nullptr) {
@@ -210,7 +225,8 @@ Result<Table> Table::ReadAll(TableStream stream) {
   }
 }
 
-Table::Table(std::shared_ptr<const Schema> schema, std::vector<Chunk> chunks) : schema_(std::move(schema)) {
+Table::Table(std::shared_ptr<const Schema> schema, std::vector<Chunk> chunks)
+    : schema_(std::move(schema)) {
   for (Chunk& chunk : chunks) {
     begins_.push_back(num_rows_);
     num_rows_ += chunk.num_rows();

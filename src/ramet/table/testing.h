@@ -5,11 +5,12 @@
 //                     .Add("n", std::vector<std::optional<int64_t>>{1, std::nullopt, 3})
 //                     .Add("s", std::vector<std::string>{"a", "b", "a"})
 //                     .AddCategory("c", {"red", std::nullopt, "blue"})
-//                     .Add("t", std::vector<int64_t>{0, 1, 2}, "tsn:UTC")      // stored values of an Arrow format
-//                     .ToTable({2, 1});                                        // chunks of 2 and 1 rows
+//                     .Add("t", std::vector<int64_t>{0, 1, 2}, "tsn:UTC")      // stored values of
+//                     an Arrow format .ToTable({2, 1});                                        //
+//                     chunks of 2 and 1 rows
 //
-// Chunks can be slices of larger arrays (`Slices`): rows before the offsets are then other rows of the column, so that
-// code that forgets an offset reads plausible wrong values.
+// Chunks can be slices of larger arrays (`Slices`): rows before the offsets are then other rows of
+// the column, so that code that forgets an offset reads plausible wrong values.
 #pragma once
 
 #include <cstdint>
@@ -50,7 +51,8 @@ inline void ReleaseArray(ArrowArray* array) {
   array->release = nullptr;
 }
 
-// An array of `length` rows after `offset` others, over its buffers; an empty first buffer means "no validity".
+// An array of `length` rows after `offset` others, over its buffers; an empty first buffer means
+// "no validity".
 inline ArrowArray MakeArray(size_t length, size_t offset, std::vector<Bytes> storage,
                             std::vector<ArrowArray> children = {}, ArrowArray dictionary = {}) {
   auto* owner = new ArrayOwner{std::move(storage), {}, std::move(children), {}, dictionary};
@@ -92,9 +94,10 @@ inline void ReleaseSchema(ArrowSchema* schema) {
   schema->release = nullptr;
 }
 
-inline ArrowSchema MakeSchema(std::string format, std::string name, std::vector<ArrowSchema> children = {},
-                              ArrowSchema dictionary = {}) {
-  auto* owner = new SchemaOwner{std::move(format), std::move(name), std::move(children), {}, dictionary};
+inline ArrowSchema MakeSchema(std::string format, std::string name,
+                              std::vector<ArrowSchema> children = {}, ArrowSchema dictionary = {}) {
+  auto* owner =
+      new SchemaOwner{std::move(format), std::move(name), std::move(children), {}, dictionary};
   for (ArrowSchema& child : owner->children) owner->child_pointers.push_back(&child);
   ArrowSchema schema = {};
   schema.format = owner->format.c_str();
@@ -152,7 +155,8 @@ Bytes ValidityOf(const Optionals<T>& values, const std::vector<size_t>& rows) {
 }
 
 template <class Offset>
-std::vector<Bytes> StringBuffers(const Optionals<std::string>& values, const std::vector<size_t>& rows) {
+std::vector<Bytes> StringBuffers(const Optionals<std::string>& values,
+                                 const std::vector<size_t>& rows) {
   Bytes offsets, text;
   Push(offsets, Offset{0});
   for (const size_t row : rows) {
@@ -164,7 +168,8 @@ std::vector<Bytes> StringBuffers(const Optionals<std::string>& values, const std
 }
 
 // Long strings alternate between two byte buffers.
-inline std::vector<Bytes> ViewBuffers(const Optionals<std::string>& values, const std::vector<size_t>& rows) {
+inline std::vector<Bytes> ViewBuffers(const Optionals<std::string>& values,
+                                      const std::vector<size_t>& rows) {
   Bytes views;
   std::vector<Bytes> text(2);
   for (const size_t row : rows) {
@@ -188,11 +193,13 @@ inline std::vector<Bytes> ViewBuffers(const Optionals<std::string>& values, cons
 }
 
 template <class T>
-std::vector<Bytes> BuffersOf(const std::string& format, const Optionals<T>& values, const std::vector<size_t>& rows) {
+std::vector<Bytes> BuffersOf(const std::string& format, const Optionals<T>& values,
+                             const std::vector<size_t>& rows) {
   if (format == "n") return {};
   if constexpr (std::is_same_v<T, std::string>) {
     if (format == "vu") return ViewBuffers(values, rows);
-    return format == "U" || format == "Z" ? StringBuffers<int64_t>(values, rows) : StringBuffers<int32_t>(values, rows);
+    return format == "U" || format == "Z" ? StringBuffers<int64_t>(values, rows)
+                                          : StringBuffers<int32_t>(values, rows);
   } else {
     Bytes data;
     for (size_t i = 0; i < rows.size(); ++i) {
@@ -220,15 +227,18 @@ class TestTable {
   // A column of numbers, bools or strings; `format` for another meaning of the stored values.
   template <class T>
   TestTable& Add(std::string name, const std::vector<T>& values, std::string format = "") {
-    return Add(std::move(name), std::vector<std::optional<T>>(values.begin(), values.end()), std::move(format));
+    return Add(std::move(name), std::vector<std::optional<T>>(values.begin(), values.end()),
+               std::move(format));
   }
   template <class T>
   TestTable& Add(std::string name, std::vector<std::optional<T>> values, std::string format = "") {
     using namespace testing_internal;
     if (format.empty()) format = DefaultFormat<T>();
     SetRows(values.size());
-    columns_.push_back({std::move(name), format, "", [values = std::move(values), format](const Rows& rows, size_t skip) {
-                          return MakeArray(rows.size() - skip, skip, BuffersOf(format, values, rows));
+    columns_.push_back({std::move(name), format, "",
+                        [values = std::move(values), format](const Rows& rows, size_t skip) {
+                          return MakeArray(rows.size() - skip, skip,
+                                           BuffersOf(format, values, rows));
                         }});
     return *this;
   }
@@ -248,7 +258,8 @@ class TestTable {
       if (!all.empty()) all.insert(all.begin(), 0);
       const size_t skipped = all.empty() ? 0 : 1;
       ArrowArray dictionary = MakeArray(entries.size(), skipped, BuffersOf(format, entries, all));
-      return MakeArray(rows.size() - skip, skip, BuffersOf(index_format, indices, rows), {}, dictionary);
+      return MakeArray(rows.size() - skip, skip, BuffersOf(index_format, indices, rows), {},
+                       dictionary);
     };
     columns_.push_back({std::move(name), format, index_format, std::move(build)});
     return *this;
@@ -268,7 +279,8 @@ class TestTable {
       if (added) entries.push_back(*value);
       indices.push_back(found->second);
     }
-    return AddDictionary<std::string, int32_t>(std::move(name), std::move(indices), std::move(entries));
+    return AddDictionary<std::string, int32_t>(std::move(name), std::move(indices),
+                                               std::move(entries));
   }
 
   size_t num_rows() const { return num_rows_; }
@@ -278,9 +290,9 @@ class TestTable {
     std::vector<ArrowSchema> children;
     for (const Column& column : columns_) {
       const bool dictionary = !column.index_format.empty();
-      children.push_back(dictionary
-                             ? MakeSchema(column.index_format, column.name, {}, MakeSchema(column.format, ""))
-                             : MakeSchema(column.format, column.name));
+      children.push_back(dictionary ? MakeSchema(column.index_format, column.name, {},
+                                                 MakeSchema(column.format, ""))
+                                    : MakeSchema(column.format, column.name));
     }
     return MakeSchema("+s", "", std::move(children));
   }
@@ -295,7 +307,8 @@ class TestTable {
     for (const Column& column : columns_) {
       children.push_back(column.build(rows, num_rows_ == 0 ? 0 : slices.child));
     }
-    return testing_internal::MakeArray(end - begin, num_rows_ == 0 ? 0 : slices.parent, {{}}, std::move(children));
+    return testing_internal::MakeArray(end - begin, num_rows_ == 0 ? 0 : slices.parent, {{}},
+                                       std::move(children));
   }
 
   // Chunks of the given sizes; rows that are left over are one more chunk.
@@ -335,7 +348,9 @@ class TestTable {
     std::vector<ArrowArray> arrays;
     size_t next;
 
-    static StreamState& Of(ArrowArrayStream* stream) { return *static_cast<StreamState*>(stream->private_data); }
+    static StreamState& Of(ArrowArrayStream* stream) {
+      return *static_cast<StreamState*>(stream->private_data);
+    }
     static ArrowArrayStream Export(StreamState* state) {
       ArrowArrayStream stream = {};
       stream.private_data = state;
@@ -345,7 +360,8 @@ class TestTable {
       };
       stream.get_next = [](ArrowArrayStream* self, ArrowArray* out) {
         StreamState& of = Of(self);
-        *out = of.next < of.arrays.size() ? std::exchange(of.arrays[of.next++], ArrowArray{}) : ArrowArray{};
+        *out = of.next < of.arrays.size() ? std::exchange(of.arrays[of.next++], ArrowArray{})
+                                          : ArrowArray{};
         return 0;
       };
       stream.get_last_error = [](ArrowArrayStream*) -> const char* { return nullptr; };
@@ -371,7 +387,8 @@ class TestTable {
   size_t num_rows_ = 0;
 };
 
-// `rows` as chunk sizes drawn with the given generator of uint64_t: some empty, some of one row, some large.
+// `rows` as chunk sizes drawn with the given generator of uint64_t: some empty, some of one row,
+// some large.
 template <class Generator>
 std::vector<size_t> RandomChunkSizes(size_t rows, Generator& random) {
   std::vector<size_t> sizes;
