@@ -57,9 +57,10 @@ std::vector<Isa> SupportedIsas() {
 Result<Isa> ChooseIsa() {
   const char* forced = std::getenv("RAMET_ISA");
   if (forced == nullptr || *forced == '\0') return SupportedIsas().back();
-  RAMET_ASSIGN(const Isa isa, ParseIsa(forced));
+  const Result<Isa> isa = ParseIsa(forced);
+  if (!isa.ok()) return InvalidArgument("RAMET_ISA=" + std::string(forced) + ": " + isa.error().message);
   for (Isa supported : SupportedIsas())
-    if (supported == isa) return isa;
+    if (supported == *isa) return supported;
   return InvalidArgument("RAMET_ISA=" + std::string(forced) +
                          ": this processor or build does not have it. Use one of: " + SupportedNames() +
                          ".");
