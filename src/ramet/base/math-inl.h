@@ -38,7 +38,9 @@ HWY_INLINE V Exp(D d, V x) {
   const V k_plus_magic = hn::Add(hn::Mul(clamped, hn::Set(d, 1.4426950408889634)), magic);
   const V k = hn::Sub(k_plus_magic, magic);
   const V high = hn::Sub(clamped, hn::Mul(k, hn::Set(d, 6.93147180369123816490e-01)));
-  const V r = hn::Sub(high, hn::Mul(k, hn::Set(d, 1.90821492927058770002e-10)));
+  const V low = hn::Mul(k, hn::Set(d, 1.90821492927058770002e-10));
+  const V r = hn::Sub(high, low);
+  const V lost = hn::Sub(hn::Sub(high, r), low);  // by the rounding of r
 
   // Estrin's scheme: pairs, then powers of r^2, so that the additions of different pairs overlap.
   const V r2 = hn::Mul(r, r);
@@ -53,8 +55,9 @@ HWY_INLINE V Exp(D d, V x) {
   const V p1213 = pair(1.0 / 479001600, 1.0 / 6227020800.0);
   const V q0 = hn::Add(hn::Mul(p23, r2), hn::Mul(hn::Add(p45, hn::Mul(p67, r2)), r4));
   const V q1 = hn::Add(hn::Add(p89, hn::Mul(p1011, r2)), hn::Mul(p1213, r4));
-  // The 1 comes last: rounded once, after r and the tail, whose own roundings are an eighth of its ulp.
-  const V exp_r = hn::Add(hn::Set(d, 1.0), hn::Add(r, hn::Add(q0, hn::Mul(q1, r8))));
+  // The 1 comes last: rounded once, after r and the tail, whose rounding is at most a quarter of its ulp.
+  const V tail = hn::Add(hn::Add(q0, lost), hn::Mul(q1, r8));
+  const V exp_r = hn::Add(hn::Set(d, 1.0), hn::Add(r, tail));
 
   // 2^k in two factors: k goes down to -1076 and up to 1025.
   const V half = hn::Add(hn::Mul(k, hn::Set(d, 0.5)), magic);  // round(k / 2) + magic

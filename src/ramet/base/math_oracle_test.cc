@@ -127,7 +127,8 @@ TEST(Exp, ErrorIsBelowOneUlpInItsSubnormalTail) {
   EXPECT_LT(worst.error, 1.1) << std::hexfloat
                               << worst.at;  // rounded a second time, to the subnormal's spacing
   EXPECT_EQ(Exp(-745.2), 0);
-  EXPECT_LT(UlpError(Exp(709.78), std::exp(static_cast<long double>(709.78))), 1);  // finite up to the end
+  EXPECT_LT(UlpError(Exp(709.78), std::exp(static_cast<long double>(709.78))),
+            1);  // finite up to the end
   EXPECT_EQ(Exp(709.79), INFINITY);
 }
 
