@@ -1,0 +1,83 @@
+# The front door. `make help` lists what it does.
+#
+# Everything that is made lies in build/, .venv/ and data/, which git ignores.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := build
+
+# Processors to build and test with; `make test JOBS=1` on a small machine.
+JOBS ?= $(shell nproc)
+# Where `make install` puts command, library and headers.
+PREFIX ?= /usr/local
+# Cases of each fuzz test in `make test-all`; `make test` uses the tests' own, smaller number.
+FUZZ_ITERATIONS ?= 20000
+# Data and settings of `make bench`, as bench/compare.py takes them.
+BENCH_ARGUMENTS ?=
+
+PYTHON := .venv/bin/python3
+export RAMET_PYTHON := $(abspath $(PYTHON))
+export CMAKE_BUILD_PARALLEL_LEVEL := $(JOBS)
+export CTEST_PARALLEL_LEVEL := $(JOBS)
+# Compilations that were done before, in any build folder, are not done again.
+export CMAKE_CXX_COMPILER_LAUNCHER := $(shell command -v ccache)
+
+SOURCES = $(shell git ls-files '*.h' '*.cc' '*.cpp')
+PRESETS := release debug asan tsan
+
+.PHONY: build bootstrap demo test test-all test-asan test-tsan test-fuzz bench format lint install clean help $(PRESETS)
+
+build: release  ## build the library and the command (the default)
+
+bootstrap:  ## install what this machine lacks (apt-get, .venv); nothing the second time
+	@scripts/bootstrap.sh
+
+$(PRESETS): bootstrap
+	@mkdir -p build
+	@cmake --preset $@ >build/$@.configure.log 2>&1 || { cat build/$@.configure.log; exit 1; }
+	@cmake --build --preset $@
+
+demo: release  ## train on the flights of 2013 and prove that the model is the same everywhere
+	@scripts/bootstrap.sh examples/flights/requirements.txt
+	@$(PYTHON) examples/flights/demo.py --ramet build/release/src/cli/ramet
+
+test: release  ## release build, unit and property tests, Python tests
+	@ctest --preset release
+	@$(if $(wildcard tests/python/test_*.py),RAMET=$(abspath build/release/src/cli/ramet) $(PYTHON) -m pytest,true)
+
+test-all: test test-fuzz test-asan test-tsan demo  ## test, long fuzzing, sanitizers, the demo: before an issue is closed
+
+test-fuzz: release
+	@RAMET_FUZZ_ITERATIONS=$(FUZZ_ITERATIONS) ctest --preset release --tests-regex '[Ff]uzz'
+
+test-asan: asan
+	@ctest --preset asan
+
+test-tsan: tsan
+	@ctest --preset tsan
+
+bench: release  ## compare with LightGBM, XGBoost, CatBoost and scikit-learn (long)
+	@scripts/bootstrap.sh bench/requirements.txt
+	@$(PYTHON) bench/compare.py $(BENCH_ARGUMENTS)
+
+format: bootstrap  ## format C++ and Python
+	@scripts/bootstrap.sh requirements-dev.txt
+	@.venv/bin/clang-format -i $(SOURCES)
+	@.venv/bin/ruff format --quiet .
+	@.venv/bin/ruff check --quiet --fix .
+
+lint: release  ## check format, ruff and clang-tidy; changes nothing
+	@scripts/bootstrap.sh requirements-dev.txt
+	@.venv/bin/clang-format --dry-run -Werror $(SOURCES)
+	@.venv/bin/ruff format --quiet --check .
+	@.venv/bin/ruff check --quiet .
+	@git ls-files 'src/*.cc' | xargs -P $(JOBS) -n 4 .venv/bin/clang-tidy --quiet -p build/release
+
+install: release  ## install under PREFIX (/usr/local): the command, libramet.so, headers, find_package(ramet)
+	@cmake --install build/release --prefix $(PREFIX)
+
+clean:  ## remove what was built; .venv and data stay
+	@rm -rf build
+
+help:  ## this list
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{printf "  make %-10s %s\n", $$1, $$2}'
