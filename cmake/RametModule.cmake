@@ -13,8 +13,7 @@ target_compile_options(ramet_flags INTERFACE -Wall -Wextra -Wpedantic -Wno-psabi
 # Targets that add nothing over their neighbours are left out; the scalar one is always compiled.
 target_compile_definitions(ramet_flags INTERFACE HWY_COMPILE_ALL_ATTAINABLE
                            "HWY_DISABLED_TARGETS=(HWY_SSSE3|HWY_AVX3_DL)")
-target_include_directories(ramet_flags INTERFACE $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/src>
-                           $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+target_include_directories(ramet_flags INTERFACE ${PROJECT_SOURCE_DIR}/src)
 if(RAMET_SANITIZE)
   target_compile_options(ramet_flags INTERFACE -fsanitize=${RAMET_SANITIZE} -fno-sanitize-recover=all
                          -fno-omit-frame-pointer)
@@ -49,6 +48,7 @@ function(ramet_module name)
     target_link_libraries(${target} ${scope} ramet_${dependency})
   endforeach()
   set_property(GLOBAL APPEND PROPERTY RAMET_MODULES ${target})
+  set_property(GLOBAL APPEND PROPERTY RAMET_LIBRARIES ${ARG_LIBRARIES})
   if(RAMET_BUILD_TESTS AND tests)
     ramet_test(${name}_test SOURCES ${tests} LIBRARIES ${target})
   endif()
