@@ -181,7 +181,8 @@ Result<ClassLabels> ReadClasses(const Table& table, size_t column, const std::ve
 }  // namespace
 
 Result<Dataset> MakeDataset(const Context& context, Table table, const DataSpec& spec,
-                            const BinningParameters& parameters, const Dataset* reference) {
+                            const BinningParameters& parameters, const Dataset* reference,
+                            const BeforeBinning& before_binning) {
   if (table.num_rows() == 0) return DataError("the table has no rows.");
   if (table.num_rows() > kMaxRows)
     return DataError("the table has " + std::to_string(table.num_rows()) + " rows; one process handles up to " +
@@ -214,6 +215,7 @@ Result<Dataset> MakeDataset(const Context& context, Table table, const DataSpec&
     RAMET_ASSIGN(dataset.mapper,
                  FindBins(context, table, roles.features, roles.kinds, dataset.weights, parameters));
   }
+  if (before_binning) RAMET_RETURN_IF_ERROR(before_binning(table, dataset));
   RAMET_ASSIGN(dataset.bins, ApplyBins(context, dataset.mapper, table, roles.features, /*release=*/true));
   return dataset;
 }

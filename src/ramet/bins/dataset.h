@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -36,11 +37,19 @@ struct Dataset {
   std::vector<float> weights;          // empty if all are 1
   std::vector<CategoryKey> classes;    // classification: sorted keys
   std::string label_name;
+  // Where training continues from a model: the rows' raw scores by it (outputs x rows), and its rounds' metric on the
+  // rows that early stopping watches (boost fills them, through `before_binning`).
+  std::vector<double> initial_scores;
+  std::vector<double> initial_history;
 };
+
+// Called with the raw table when labels and weights are read, before the table is binned and gone.
+using BeforeBinning = std::function<Status(const Table&, Dataset&)>;
 
 // Consumes `table`. Errors name column and row: a missing or NaN or infinite label, a negative or non-finite weight, all
 // weights zero, one class only, an unknown class in a validation set, a label of a wrong type.
 Result<Dataset> MakeDataset(const Context& context, Table table, const DataSpec& spec,
-                            const BinningParameters& parameters, const Dataset* reference = nullptr);
+                            const BinningParameters& parameters, const Dataset* reference = nullptr,
+                            const BeforeBinning& before_binning = {});
 
 }  // namespace ramet

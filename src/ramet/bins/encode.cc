@@ -9,11 +9,16 @@ namespace {
 
 constexpr size_t kRowsPerBlock = 1024;
 
+// Bins that unknown keys and rare categories get in training (B5).
+uint32_t TrainingBinOfOthers(const FeatureBins& bins) {
+  return bins.folded ? static_cast<uint32_t>(bins.categories.size() + 1) : 0;
+}
+
 }  // namespace
 
 NumericEncoder::NumericEncoder(std::span<const double> thresholds)
     : padded_(thresholds.begin(), thresholds.end()), first_step_(std::bit_ceil(thresholds.size() + 1) / 2) {
-  padded_.resize(2 * first_step_ == 0 ? 1 : 2 * first_step_ - 1, std::numeric_limits<double>::infinity());
+  padded_.resize(std::max<size_t>(1, 2 * first_step_) - 1, std::numeric_limits<double>::infinity());
 }
 
 template <class Bin>
@@ -34,17 +39,8 @@ void NumericEncoder::Encode(const double* values, size_t count, Bin* out) const 
   for (; i < count; ++i) search(values + i, out + i, std::integral_constant<size_t, 1>());
 }
 
-template void NumericEncoder::Encode(const double*, size_t, uint8_t*) const;
-template void NumericEncoder::Encode(const double*, size_t, uint16_t*) const;
-
-FeatureEncoder::FeatureEncoder(const FeatureBins& bins)
-    : kind_(bins.kind), has_values_(bins.has_values), numeric_(bins.thresholds), bin_of_others_(0) {
-  for (size_t i = 0; i < bins.categories.size(); ++i) bin_of_key_.emplace(bins.categories[i], i + 1);
-  if (bins.folded) bin_of_others_ = static_cast<uint8_t>(bins.categories.size() + 1);
-}
-
-Status FeatureEncoder::Encode(const ColumnView& column, size_t begin, size_t end, uint8_t* out) const {
-  if (kind_ == FeatureKind::kCategorical) return EncodeCategories(column, begin, end, out);
+template <class Bin>
+Status NumericEncoder::EncodeColumn(const ColumnView& column, size_t begin, size_t end, Bin* out) const {
   if (!IsNumeric(column.type()))
     return DataError("column \"" + column.field().name + "\" holds " + std::string(ValueTypeName(column.type())) +
                      "s, but was numeric in training. Convert it to numbers.");
@@ -52,23 +48,28 @@ Status FeatureEncoder::Encode(const ColumnView& column, size_t begin, size_t end
   for (; begin < end; begin += kRowsPerBlock) {
     const size_t count = std::min(kRowsPerBlock, end - begin);
     column.ReadNumbers(begin, begin + count, values);
-    if (has_values_)
-      numeric_.Encode(values, count, out);
-    else
-      std::fill_n(out, count, uint8_t{0});
+    Encode(values, count, out);
     out += count;
   }
   return {};
 }
 
-Status FeatureEncoder::EncodeCategories(const ColumnView& column, size_t begin, size_t end, uint8_t* out) const {
+CategoryEncoder::CategoryEncoder(std::span<const CategoryKey> categories, uint32_t bin_of_others)
+    : bin_of_others_(bin_of_others) {
+  for (size_t i = 0; i < categories.size(); ++i) bin_of_key_.emplace(categories[i], i + 1);
+}
+
+uint32_t CategoryEncoder::BinOf(const KeyView& key) const {
+  if (key.kind == KeyView::Kind::kMissing) return 0;
+  const auto found = bin_of_key_.find(key.ToKey());
+  return found == bin_of_key_.end() ? bin_of_others_ : found->second;
+}
+
+template <class Bin>
+Status CategoryEncoder::EncodeColumn(const ColumnView& column, size_t begin, size_t end, Bin* out) const {
+  constexpr uint32_t kUnknown = UINT32_MAX;
   KeyView keys[kRowsPerBlock];
-  std::vector<int16_t> bin_of_code;  // -1: not looked up yet
-  const auto look_up = [&](const KeyView& key) {
-    if (key.kind == KeyView::Kind::kMissing) return uint8_t{0};
-    const auto found = bin_of_key_.find(key.ToKey());
-    return found == bin_of_key_.end() ? bin_of_others_ : found->second;
-  };
+  std::vector<uint32_t> bin_of_code;  // of the chunk's dictionary entries, as they are met
   for (; begin < end; begin += kRowsPerBlock) {
     const size_t count = std::min(kRowsPerBlock, end - begin);
     if (Status status = column.ReadKeys(begin, begin + count, keys); !status.ok()) {
@@ -77,18 +78,42 @@ Status FeatureEncoder::EncodeCategories(const ColumnView& column, size_t begin, 
       return error;
     }
     for (size_t i = 0; i < count; ++i) {
-      if (keys[i].code < 0 || keys[i].kind == KeyView::Kind::kMissing) {
-        out[i] = look_up(keys[i]);
+      if (keys[i].code < 0) {
+        out[i] = static_cast<Bin>(BinOf(keys[i]));
         continue;
       }
       const size_t code = static_cast<size_t>(keys[i].code);
-      if (code >= bin_of_code.size()) bin_of_code.resize(code + 1, -1);
-      if (bin_of_code[code] < 0) bin_of_code[code] = look_up(keys[i]);
-      out[i] = static_cast<uint8_t>(bin_of_code[code]);
+      if (code >= bin_of_code.size()) bin_of_code.resize(code + 1, kUnknown);
+      if (bin_of_code[code] == kUnknown) bin_of_code[code] = BinOf(keys[i]);
+      out[i] = static_cast<Bin>(bin_of_code[code]);
     }
     out += count;
   }
   return {};
+}
+
+#define RAMET_INSTANTIATE_ENCODERS(Bin)                                                            \
+  template void NumericEncoder::Encode(const double*, size_t, Bin*) const;                         \
+  template Status NumericEncoder::EncodeColumn(const ColumnView&, size_t, size_t, Bin*) const;     \
+  template Status CategoryEncoder::EncodeColumn(const ColumnView&, size_t, size_t, Bin*) const;
+RAMET_INSTANTIATE_ENCODERS(uint8_t)
+RAMET_INSTANTIATE_ENCODERS(uint16_t)
+RAMET_INSTANTIATE_ENCODERS(uint32_t)
+#undef RAMET_INSTANTIATE_ENCODERS
+
+FeatureEncoder::FeatureEncoder(const FeatureBins& bins)
+    : kind_(bins.kind),
+      has_values_(bins.has_values),
+      numeric_(bins.thresholds),
+      categories_(bins.categories, TrainingBinOfOthers(bins)) {}
+
+Status FeatureEncoder::Encode(const ColumnView& column, size_t begin, size_t end, uint8_t* out) const {
+  if (kind_ == FeatureKind::kCategorical) return categories_.EncodeColumn(column, begin, end, out);
+  if (!has_values_) {
+    std::fill_n(out, end - begin, uint8_t{0});
+    return {};
+  }
+  return numeric_.EncodeColumn(column, begin, end, out);
 }
 
 }  // namespace ramet

@@ -36,7 +36,8 @@ struct StepTimes {
 };
 
 struct TrainOptions {
-  const Model* initial_model = nullptr;  // continue from it (its features must be the data's)
+  // Continue from this model: `max_iter` counts its rounds too. Both data sets must have been made with ContinueFrom().
+  const Model* initial_model = nullptr;
   std::string checkpoint_path;           // empty: no checkpoints
   size_t checkpoint_every = 10;          // rounds
   std::function<void(const RoundReport&)> on_round;
@@ -59,7 +60,12 @@ struct TrainResult {
 Result<TrainResult> Train(const Context& context, const TrainParameters& parameters, const Dataset& train,
                           const Dataset* validation = nullptr, const TrainOptions& options = {});
 
-// The data's share of a command line: how a Dataset must be made for these parameters.
+// How a Dataset must be made for these parameters.
 BinningParameters BinningOf(const TrainParameters& parameters);
+
+// What MakeDataset must call so that training can continue from `initial_model` (which must outlive the call): checks that its
+// features and classes are the data's and computes the rows' scores from the raw values. `validation`: the set is one to watch.
+BeforeBinning ContinueFrom(const Context& context, const TrainParameters& parameters, const Model& initial_model,
+                           bool validation);
 
 }  // namespace ramet

@@ -7,6 +7,7 @@
 // those small integers: the decisions are exactly those of the float64 comparisons.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>

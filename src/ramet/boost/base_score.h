@@ -1,0 +1,16 @@
+// Scores before the first tree, from exact statistics of the labels.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "ramet/bins/dataset.h"
+#include "ramet/loss/loss.h"
+
+namespace ramet {
+
+// One score per output. `rows`: those trained on, or empty for all. Sums are exact (design rule 5a).
+std::vector<double> BaseScores(const Loss& loss, const Dataset& data, std::span<const uint32_t> rows);
+
+}  // namespace ramet

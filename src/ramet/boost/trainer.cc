@@ -1,0 +1,205 @@
+#include "ramet/boost/trainer.h"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cmath>
+
+#include "ramet/base/hash.h"
+#include "ramet/parallel/parallel.h"
+
+namespace ramet {
+namespace {
+
+// Rows whose scores, labels and gradients stay in the second-level cache while they are updated.
+constexpr size_t kRowsPerBlock = 1 << 13;
+
+class StepTimer {
+ public:
+  explicit StepTimer(double& seconds) : seconds_(seconds), begin_(std::chrono::steady_clock::now()) {}
+  ~StepTimer() { seconds_ += elapsed(); }
+  double elapsed() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count(); }
+
+ private:
+  double& seconds_;
+  std::chrono::steady_clock::time_point begin_;
+};
+
+GrowParameters GrowParametersOf(const TrainParameters& parameters) {
+  GrowParameters grow;
+  grow.split.l2_regularization = parameters.l2_regularization;
+  grow.split.min_child_weight = parameters.min_child_weight;
+  grow.split.min_split_gain = parameters.min_split_gain;
+  grow.split.min_samples_leaf = static_cast<uint64_t>(parameters.min_samples_leaf);
+  grow.split.max_categories_one_vs_rest = static_cast<size_t>(parameters.max_categories_one_vs_rest);
+  grow.split.categorical_smoothing = parameters.categorical_smoothing;
+  grow.split.categorical_l2 = parameters.categorical_l2;
+  grow.max_leaf_nodes = static_cast<size_t>(parameters.max_leaf_nodes);
+  grow.max_depth = static_cast<size_t>(parameters.max_depth);
+  grow.max_features = parameters.max_features;
+  return grow;
+}
+
+std::vector<double> StartScores(const Dataset& data, const std::vector<double>& base_scores) {
+  if (!data.initial_scores.empty()) return data.initial_scores;
+  std::vector<double> scores(base_scores.size() * data.num_rows);
+  for (size_t k = 0; k < base_scores.size(); ++k)
+    std::fill_n(scores.begin() + static_cast<std::ptrdiff_t>(k * data.num_rows), data.num_rows, base_scores[k]);
+  return scores;
+}
+
+}  // namespace
+
+Trainer::Trainer(const Context& context, const TrainParameters& parameters, const Loss& loss, const Dataset& train,
+                 const Dataset* validation, const HoldOut& hold_out, Model& model)
+    : context_(context),
+      parameters_(parameters),
+      loss_(loss),
+      train_(train),
+      validation_(validation),
+      model_(model),
+      num_rows_(train.num_rows),
+      num_outputs_(model.num_outputs()),
+      weights_(train.weights),
+      candidates_(TrainingRows(train.num_rows, train.weights, hold_out)),
+      scores_(StartScores(train, model.base_scores)),
+      gradients_(num_outputs_ * num_rows_),
+      leaf_of_row_(num_outputs_ * num_rows_),
+      leaf_values_(num_outputs_),
+      grower_(context, train.mapper, train.bins, GrowParametersOf(parameters)) {
+  if (validation != nullptr) validation_scores_ = StartScores(*validation, model.base_scores);
+  if (hold_out.enabled()) {
+    if (weights_.empty()) weights_.assign(num_rows_, 1);
+    for (size_t row = 0; row < num_rows_; ++row)
+      if (hold_out.Contains(row)) weights_[row] = 0;
+  }
+}
+
+Status Trainer::ComputeGradients() {
+  std::fill(leaf_of_row_.begin(), leaf_of_row_.end(), LeafIndex{0});
+  for (auto& values : leaf_values_) values.clear();
+  return UpdateScores(/*next_gradients=*/true);
+}
+
+Status Trainer::UpdateScores(bool next_gradients) {
+  const StepTimer timer(steps_.scores);
+  range_ = ParallelReduce<GradientRange>(
+      0, num_rows_, kRowsPerBlock, GradientRange{},
+      [&](GradientRange& range, size_t begin, size_t end) {
+        for (size_t k = 0; k < num_outputs_; ++k) {
+          if (leaf_values_[k].empty()) continue;
+          const double* values = leaf_values_[k].data();
+          double* scores = scores_.data() + k * num_rows_;
+          const LeafIndex* leaves = leaf_of_row_.data() + k * num_rows_;
+          for (size_t row = begin; row < end; ++row) scores[row] += values[leaves[row]];
+        }
+        if (!next_gradients) return;
+        LossBlock block{begin,          end - begin,          num_rows_, num_outputs_,
+                        scores_.data(), train_.labels.data(), nullptr,   gradients_.data()};
+        if (!weights_.empty()) block.weights = weights_.data();
+        range = loss_.gradients(context_.isa, block);
+      },
+      [](GradientRange& into, const GradientRange& from) {
+        into.max_gradient = std::max(into.max_gradient, from.max_gradient);
+        into.max_hessian = std::max(into.max_hessian, from.max_hessian);
+        into.finite &= from.finite;
+      });
+  if (!range_.finite) return NonFiniteGradient();
+  return {};
+}
+
+Error Trainer::NonFiniteGradient() const {
+  for (size_t i = 0; i < gradients_.size(); ++i) {
+    if (std::isfinite(gradients_[i].gradient) && std::isfinite(gradients_[i].hessian)) continue;
+    const size_t row = i % num_rows_;
+    return DataError("row " + std::to_string(row + 1) + ": the gradient of loss " + std::string(loss_.name) +
+                     " is not finite (label " + std::to_string(train_.labels[row]) + ", score " +
+                     std::to_string(scores_[i]) +
+                     "). The label or weight is too large, or the learning rate too high: scale the label, or lower it.");
+  }
+  CheckFailed("some gradient is not finite", __FILE__, __LINE__);
+}
+
+void Trainer::ChooseRows(size_t round) {
+  if (parameters_.subsample < 1) {
+    const std::vector<uint32_t> rows = SampleRound(num_rows_, candidates_, parameters_.subsample,
+                                                   static_cast<uint64_t>(parameters_.random_state), round);
+    uses_all_rows_ = false;
+    grower_.UseRows(rows);
+  } else if (!candidates_.empty()) {
+    uses_all_rows_ = false;
+    grower_.UseRows(candidates_);
+  }
+}
+
+GrownTree Trainer::GrowTree(size_t round, size_t k) {
+  const uint64_t seed = static_cast<uint64_t>(parameters_.random_state);
+  const std::span<const GradientHessian> gradients(gradients_.data() + k * num_rows_, num_rows_);
+  {
+    const StepTimer timer(steps_.quantise);
+    Quantise(context_, gradients, range_, StreamKey(seed, Purpose::kRounding, round, k), quantised_);
+  }
+  const auto before = [&] {
+    const GrowTimes& times = grower_.times();
+    return std::array<double, 3>{static_cast<double>(times.partition_ns), static_cast<double>(times.histogram_ns),
+                                 static_cast<double>(times.split_ns)};
+  };
+  const std::array<double, 3> start = before();
+  double wall = 0;
+  GrownTree grown;
+  {
+    const StepTimer timer(wall);
+    grown = grower_.Grow(quantised_, StreamKey(seed, Purpose::kFeatureSample, round, k));
+  }
+  // Work inside nodes ran on several threads: its shares of the wall-clock time.
+  const std::array<double, 3> end = before();
+  const double total = std::max(1.0, end[0] - start[0] + end[1] - start[1] + end[2] - start[2]);
+  steps_.partition += wall * (end[0] - start[0]) / total;
+  steps_.histogram += wall * (end[1] - start[1]) / total;
+  steps_.split += wall * (end[2] - start[2]) / total;
+  return grown;
+}
+
+void Trainer::SetLeafValues(GrownTree& grown, size_t k) {
+  const StepTimer timer(steps_.leaves);
+  const std::span<LeafIndex> leaf_of_row(leaf_of_row_.data() + k * num_rows_, num_rows_);
+  AssignLeaves(grown, grower_.row_ids(), uses_all_rows_, leaf_of_row);
+  const std::vector<LeafSums> sums =
+      SumLeaves(grown.leaves.size(), leaf_of_row, {gradients_.data() + k * num_rows_, num_rows_}, range_);
+  std::vector<double>& values = leaf_values_[k];
+  values.assign(sums.size(), 0);
+  for (size_t leaf = 0; leaf < sums.size(); ++leaf) {
+    const double hessian = sums[leaf].hessian + parameters_.l2_regularization;
+    if (hessian > 0) values[leaf] = -sums[leaf].gradient / hessian * parameters_.learning_rate + 0.0;
+    if (!std::isfinite(values[leaf])) values[leaf] = 0;
+    grown.tree.nodes[static_cast<size_t>(grown.leaves[leaf].node)].value = values[leaf];
+  }
+  if (!uses_all_rows_) RouteUnusedRows(grown, train_.bins, leaf_of_row);
+}
+
+Status Trainer::Round(size_t round, bool last) {
+  ChooseRows(round);
+  std::vector<GrownTree> trees;
+  for (size_t k = 0; k < num_outputs_; ++k) {
+    trees.push_back(GrowTree(round, k));
+    if (context_.Cancelled()) return CancelledError("training was stopped");
+    SetLeafValues(trees.back(), k);
+  }
+  RAMET_RETURN_IF_ERROR(UpdateScores(/*next_gradients=*/!last));
+  if (validation_ != nullptr) UpdateValidation(trees);
+  for (GrownTree& grown : trees) model_.trees.push_back(std::move(grown.tree));
+  return {};
+}
+
+void Trainer::UpdateValidation(const std::vector<GrownTree>& trees) {
+  const StepTimer timer(steps_.scores);
+  ParallelFor(0, validation_->num_rows, kRowsPerBlock, [&](size_t begin, size_t end) {
+    for (size_t k = 0; k < num_outputs_; ++k)
+      for (size_t row = begin; row < end; ++row) {
+        const int32_t node = RouteRow(trees[k].route, validation_->bins.row(row));
+        validation_scores_[k * validation_->num_rows + row] += trees[k].tree.nodes[static_cast<size_t>(node)].value;
+      }
+  });
+}
+
+}  // namespace ramet

@@ -1,0 +1,211 @@
+#include "ramet/predict/predict.h"
+
+#include <algorithm>
+#include <variant>
+
+#include "ramet/loss/loss.h"
+#include "ramet/parallel/parallel.h"
+#include "ramet/predict/forest.h"
+
+namespace ramet {
+namespace {
+
+// Rows whose bins and scores, beside one tree, stay in the first-level cache.
+constexpr size_t kRowsPerBlock = 512;
+
+struct Block {
+  size_t chunk, begin, end;  // rows of the chunk
+  size_t first_row;          // of the table
+};
+
+std::vector<Block> BlocksOf(const Table& table) {
+  std::vector<Block> blocks;
+  for (size_t c = 0; c < table.num_chunks(); ++c)
+    for (size_t begin = 0; begin < table.chunk(c).num_rows(); begin += kRowsPerBlock)
+      blocks.push_back({c, begin, std::min(table.chunk(c).num_rows(), begin + kRowsPerBlock), table.chunk_begin(c) + begin});
+  return blocks;
+}
+
+}  // namespace
+
+struct Predictor::Impl {
+  std::vector<double> base_scores;
+  std::vector<std::string> feature_names;
+  std::vector<FeatureKind> feature_kinds;
+  std::vector<ForestFeature> features;  // used ones
+  std::variant<Forest<uint8_t>, Forest<uint16_t>, Forest<uint32_t>> forest;
+  size_t num_trees = 0;
+
+  template <class Bin>
+  Status EncodeBlock(const Table& table, std::span<const size_t> columns, const Block& block, Bin* bins) const {
+    const size_t rows = block.end - block.begin;
+    Bin column_bins[kRowsPerBlock];
+    for (size_t f = 0; f < features.size(); ++f) {
+      const ColumnView column = table.chunk(block.chunk).column(columns[features[f].model_feature]);
+      RAMET_RETURN_IF_ERROR(features[f].kind == FeatureKind::kNumeric
+                                ? features[f].numeric.EncodeColumn(column, block.begin, block.end, column_bins)
+                                : features[f].categories.EncodeColumn(column, block.begin, block.end, column_bins));
+      for (size_t i = 0; i < rows; ++i) bins[i * features.size() + f] = column_bins[i];
+    }
+    return {};
+  }
+
+  // Calls visit(forest, block, bins) for every block of the table, on all threads.
+  template <class Visit>
+  Status ForEachBlock(const Context& context, const Table& table, std::span<const size_t> columns,
+                      const Visit& visit) const {
+    const std::vector<Block> blocks = BlocksOf(table);
+    std::vector<Status> statuses(blocks.size());
+    std::visit(
+        [&]<class Bin>(const Forest<Bin>& trees) {
+          RunOnThreads(context, [&] {
+            ParallelFor(0, blocks.size(), 1, [&](size_t b, size_t) {
+              if (context.Cancelled()) return;
+              std::vector<Bin> bins(kRowsPerBlock * std::max<size_t>(1, features.size()));
+              statuses[b] = EncodeBlock(table, columns, blocks[b], bins.data());
+              if (statuses[b].ok()) visit(trees, blocks[b], bins.data());
+            });
+          });
+        },
+        forest);
+    if (context.Cancelled()) return CancelledError("prediction was stopped");
+    for (Status& status : statuses)
+      if (!status.ok()) return status.TakeError();
+    return {};
+  }
+};
+
+Predictor::Predictor(const Model& model) : impl_(std::make_unique<Impl>()) {
+  impl_->base_scores = model.base_scores;
+  impl_->feature_names = model.feature_names;
+  impl_->num_trees = model.trees.size();
+  for (const ModelFeature& feature : model.features) impl_->feature_kinds.push_back(feature.kind);
+  const std::vector<std::vector<double>> thresholds = ThresholdsOf(model);
+  const std::vector<bool> used = UsedFeatures(model);
+  size_t largest_bin = 0;
+  for (size_t f = 0; f < used.size(); ++f) {
+    const std::vector<CategoryKey>& categories = model.features[f].categories;
+    largest_bin = std::max({largest_bin, thresholds[f].size() + 1, categories.size() + 1});
+    if (used[f])
+      impl_->features.push_back({f, model.features[f].kind, NumericEncoder(thresholds[f]),
+                                 CategoryEncoder(categories, static_cast<uint32_t>(categories.size() + 1))});
+  }
+  // The largest value of Bin is a leaf's limit and what missing wraps to; no bin may reach it.
+  if (largest_bin < UINT8_MAX)
+    impl_->forest = MakeForest<uint8_t>(model, thresholds);
+  else if (largest_bin < UINT16_MAX)
+    impl_->forest = MakeForest<uint16_t>(model, thresholds);
+  else
+    impl_->forest = MakeForest<uint32_t>(model, thresholds);
+}
+Predictor::~Predictor() = default;
+Predictor::Predictor(Predictor&&) noexcept = default;
+Predictor& Predictor::operator=(Predictor&&) noexcept = default;
+
+size_t Predictor::num_outputs() const { return impl_->base_scores.size(); }
+size_t Predictor::num_trees() const { return impl_->num_trees; }
+
+Result<std::vector<size_t>> Predictor::MatchColumns(const Schema& schema) const {
+  std::vector<size_t> columns;
+  for (size_t f = 0; f < impl_->feature_names.size(); ++f) {
+    RAMET_ASSIGN(const size_t column, schema.Require(impl_->feature_names[f]));
+    const Field& field = schema.fields[column];
+    if (impl_->feature_kinds[f] == FeatureKind::kNumeric && !IsNumeric(field.type))
+      return DataError("column \"" + field.name + "\" holds " + std::string(ValueTypeName(field.type)) +
+                       "s, but was numeric in training. Convert it to numbers.");
+    columns.push_back(column);
+  }
+  return columns;
+}
+
+Result<Buffer<double>> Predictor::RawScores(const Context& context, const Table& table, size_t rounds) const {
+  RAMET_ASSIGN(const std::vector<size_t> columns, MatchColumns(table.schema()));
+  const size_t outputs = num_outputs();
+  const size_t trees = rounds == 0 ? impl_->num_trees : std::min(impl_->num_trees, rounds * outputs);
+  Buffer<double> scores(table.num_rows() * outputs);
+  RAMET_RETURN_IF_ERROR(impl_->ForEachBlock(
+      context, table, columns, [&]<class Bin>(const Forest<Bin>& forest, const Block& block, const Bin* bins) {
+        const size_t rows = block.end - block.begin;
+        double* out = scores.data() + block.first_row * outputs;
+        for (size_t i = 0; i < rows * outputs; ++i) out[i] = impl_->base_scores[i % outputs];
+        for (size_t t = 0; t < trees; ++t)
+          AddTree(forest.trees[t], bins, impl_->features.size(), rows, out + t % outputs, outputs);
+      }));
+  return scores;
+}
+
+Result<Buffer<int32_t>> Predictor::Leaves(const Context& context, const Table& table) const {
+  RAMET_ASSIGN(const std::vector<size_t> columns, MatchColumns(table.schema()));
+  const size_t trees = impl_->num_trees;
+  Buffer<int32_t> leaves(table.num_rows() * trees);
+  RAMET_RETURN_IF_ERROR(impl_->ForEachBlock(
+      context, table, columns, [&]<class Bin>(const Forest<Bin>& forest, const Block& block, const Bin* bins) {
+        int32_t* out = leaves.data() + block.first_row * trees;
+        for (size_t t = 0; t < trees; ++t)
+          FindLeaves(forest.trees[t], bins, impl_->features.size(), block.end - block.begin, out + t, trees);
+      }));
+  return leaves;
+}
+
+Status Predictor::StagedRawScores(const Context& context, const Table& table,
+                                  const std::function<void(size_t, const Buffer<double>&)>& stage) const {
+  RAMET_ASSIGN(const std::vector<size_t> columns, MatchColumns(table.schema()));
+  const size_t outputs = num_outputs(), num_features = impl_->features.size();
+  Buffer<double> scores(table.num_rows() * outputs);
+  for (size_t i = 0; i < scores.size(); ++i) scores[i] = impl_->base_scores[i % outputs];
+  // All bins are kept, so that values are read and placed once.
+  return std::visit(
+      [&]<class Bin>(const Forest<Bin>&) -> Status {
+        Buffer<Bin> all_bins(table.num_rows() * num_features);
+        RAMET_RETURN_IF_ERROR(impl_->ForEachBlock(
+            context, table, columns, [&]<class B>(const Forest<B>&, const Block& block, const B* bins) {
+              if constexpr (std::is_same_v<B, Bin>)
+                std::copy(bins, bins + (block.end - block.begin) * num_features,
+                          all_bins.data() + block.first_row * num_features);
+            }));
+        const Forest<Bin>& forest = std::get<Forest<Bin>>(impl_->forest);
+        for (size_t round = 1; round * outputs <= impl_->num_trees; ++round) {
+          if (context.Cancelled()) return CancelledError("prediction was stopped");
+          RunOnThreads(context, [&] {
+            ParallelFor(0, table.num_rows(), kRowsPerBlock, [&](size_t begin, size_t end) {
+              for (size_t k = 0; k < outputs; ++k)
+                AddTree(forest.trees[(round - 1) * outputs + k], all_bins.data() + begin * num_features, num_features,
+                        end - begin, scores.data() + begin * outputs + k, outputs);
+            });
+          });
+          stage(round, scores);
+        }
+        return {};
+      },
+      impl_->forest);
+}
+
+Buffer<double> Response(const Context& context, const Model& model, const Buffer<double>& raw_scores) {
+  const Result<const Loss*> loss = FindLoss(model.loss);
+  RAMET_CHECK(loss.ok());
+  const size_t outputs = model.num_outputs();
+  const size_t width = model.classes.empty() ? 1 : model.classes.size();
+  const size_t rows = raw_scores.size() / outputs;
+  Buffer<double> response(rows * width);
+  RunOnThreads(context, [&] {
+    ParallelFor(0, rows, 1 << 14, [&](size_t begin, size_t end) {
+      for (size_t i = begin; i < end; ++i)
+        (*loss)->respond(raw_scores.data() + i * outputs, outputs, response.data() + i * width);
+    });
+  });
+  return response;
+}
+
+std::vector<uint32_t> PredictedClasses(const Model& model, const Buffer<double>& raw_scores) {
+  const size_t outputs = model.num_outputs();
+  std::vector<uint32_t> classes(raw_scores.size() / outputs);
+  for (size_t i = 0; i < classes.size(); ++i) {
+    const double* scores = raw_scores.data() + i * outputs;
+    // One score is the log-odds of the second class; ties go to the first.
+    classes[i] = outputs == 1 ? (scores[0] > 0 ? 1 : 0)
+                              : static_cast<uint32_t>(std::max_element(scores, scores + outputs) - scores);
+  }
+  return classes;
+}
+
+}  // namespace ramet

@@ -1,0 +1,68 @@
+// The best split of one tree node: a pure function of its histogram (design rule 6).
+//
+//   Histogram + NodeSums + SplitParameters ──FindBestSplit──► Split { feature, bins that go left, gain, sums of the left child }
+//
+// gain = GL^2/(HL + l2) + GR^2/(HR + l2) - G^2/(H + l2), the decrease of twice the loss (Chen & Guestrin 2016), in float64 and
+// in one fixed order of operations.
+//
+// Numeric features: every threshold, with the missing values on either side where the node has some; the last candidate parts
+// missing from present. Categorical features with few categories in the node: one against the rest; with more: categories sorted
+// by gradient / (hessian + smoothing), every prefix (Fisher 1958, as LightGBM), at a price in l2. The missing and the folded bin
+// are categories like others.
+//
+// Invariants
+//   S1. Ties: the lower feature, then the lower bin (or shorter prefix), then missing to the right.
+//   S2. Both children have at least `min_samples_leaf` rows (exact) and `min_child_weight` hessian; gain > min_split_gain.
+//   S3. Where the node has no missing values of the feature, they go to the child with more rows (the left one if equal).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+
+#include "ramet/histogram/histogram.h"
+
+namespace ramet {
+
+struct SplitParameters {
+  double l2_regularization = 0;
+  double min_child_weight = 0;
+  double min_split_gain = 0;
+  uint64_t min_samples_leaf = 1;
+  size_t max_categories_one_vs_rest = 4;
+  double categorical_smoothing = 10;
+  double categorical_l2 = 10;
+};
+
+// Bins of one feature that go left, bit b of 256.
+struct BinSet {
+  std::array<uint64_t, 4> words{};
+  bool Contains(size_t bin) const { return (words[bin / 64] >> (bin % 64)) & 1; }
+  void Insert(size_t bin) { words[bin / 64] |= uint64_t{1} << (bin % 64); }
+  bool operator==(const BinSet&) const = default;
+};
+
+struct Split {
+  double gain = 0;       // 0: none found
+  int32_t feature = -1;
+  bool categorical = false;
+  int32_t last_left_bin = 0;  // numeric: value bins up to this one go left
+  bool missing_left = false;
+  BinSet left_bins;  // of all bins, the missing one included
+  NodeSums left;     // of the left child
+  bool found() const { return feature >= 0; }
+  bool operator==(const Split&) const = default;
+};
+
+// True if `a` is the better split of one node (S1).
+inline bool Better(const Split& a, const Split& b) {
+  if (a.gain != b.gain) return a.gain > b.gain;
+  return a.found() && (!b.found() || a.feature < b.feature);
+}
+
+// Searches the features of `allowed` (ascending), or all if it is empty. O(cells); on all threads for many features.
+Split FindBestSplit(const Context& context, const HistogramLayout& layout, const CellFormat& format,
+                    const Histogram& histogram, const NodeSums& node, const SplitParameters& parameters,
+                    std::span<const uint32_t> allowed);
+
+}  // namespace ramet

@@ -1,0 +1,250 @@
+#include "ramet/tree/grow.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <limits>
+#include <memory>
+
+#include "ramet/base/hash.h"
+#include "ramet/parallel/parallel.h"
+
+namespace ramet {
+namespace {
+
+// Rows in one batch of expansions beyond which more would not occupy more threads.
+constexpr size_t kRowsPerBatch = 1 << 17;
+
+// Adds the time of a scope to a counter.
+class Timer {
+ public:
+  explicit Timer(std::atomic<int64_t>& total) : total_(total), begin_(std::chrono::steady_clock::now()) {}
+  ~Timer() {
+    total_ += std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - begin_).count();
+  }
+
+ private:
+  std::atomic<int64_t>& total_;
+  std::chrono::steady_clock::time_point begin_;
+};
+
+constexpr uint64_t kRootPath = 1;
+uint64_t ChildPath(uint64_t parent, bool right) { return Mix64(parent * 2 + (right ? 1 : 0) + 0x632be59bd9b4e019ull); }
+
+}  // namespace
+
+struct TreeGrower::Leaf {
+  int32_t node = 0;
+  uint64_t path = kRootPath;
+  size_t depth = 0;
+  size_t begin = 0, end = 0;  // rows of the partition
+  NodeSums sums;
+  Split split;          // the best one, if any
+  Histogram histogram;  // empty if it was not needed or was evicted
+  std::unique_ptr<Leaf> left, right;  // once expanded
+
+  size_t rows() const { return end - begin; }
+  bool expanded() const { return left != nullptr; }
+};
+
+struct TreeGrower::Growth {
+  const QuantisedGradients& gradients;
+  uint64_t feature_key;
+  GrownTree result;
+  std::vector<std::unique_ptr<Leaf>> open;  // leaves that have a split
+  size_t num_leaves = 1;
+};
+
+TreeGrower::TreeGrower(const Context& context, const BinMapper& mapper, const BinnedMatrix& bins,
+                       const GrowParameters& parameters)
+    : context_(context),
+      mapper_(mapper),
+      bins_(bins),
+      parameters_(parameters),
+      builder_(context, bins, HistogramLayout(mapper)),
+      partition_(bins.num_rows()) {}
+
+bool TreeGrower::MaySplit(const Leaf& leaf) const {
+  return (parameters_.max_depth == 0 || leaf.depth < parameters_.max_depth) &&
+         leaf.sums.count >= 2 * std::max<uint64_t>(1, parameters_.split.min_samples_leaf);
+}
+
+void TreeGrower::FindSplit(Growth& growth, Leaf& leaf) {
+  const Timer timer(times_.split_ns);
+  std::vector<uint32_t> allowed;
+  const size_t num_features = mapper_.features.size();
+  if (parameters_.max_features < 1) {
+    // The features with the smallest hashes of (tree, path, feature).
+    const uint64_t key = Mix64(growth.feature_key ^ leaf.path);
+    std::vector<std::pair<uint64_t, uint32_t>> order;
+    for (uint32_t f = 0; f < num_features; ++f) order.emplace_back(CounterHash(key, f), f);
+    const size_t count = std::clamp<size_t>(static_cast<size_t>(parameters_.max_features * static_cast<double>(num_features)),
+                                            1, num_features);
+    std::nth_element(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count - 1), order.end());
+    for (size_t i = 0; i < count; ++i) allowed.push_back(order[i].second);
+    std::sort(allowed.begin(), allowed.end());
+  }
+  leaf.split = FindBestSplit(context_, builder_.layout(), growth.gradients.format, leaf.histogram, leaf.sums,
+                             parameters_.split, allowed);
+}
+
+void TreeGrower::MakeRoot(Growth& growth, Leaf& root) {
+  root.end = partition_.size();
+  const bool all = use_all_;
+  {
+    const Timer timer(times_.histogram_ns);
+    root.histogram = builder_.Build(growth.gradients, {all ? nullptr : partition_.ids(), root.rows()});
+  }
+  root.sums = builder_.Total(root.histogram);
+  if (MaySplit(root)) FindSplit(growth, root);
+}
+
+void TreeGrower::Expand(Growth& growth, Leaf& leaf) {
+  const Split& split = leaf.split;
+  leaf.left = std::make_unique<Leaf>();
+  leaf.right = std::make_unique<Leaf>();
+  Leaf &left = *leaf.left, &right = *leaf.right;
+  {
+    const Timer timer(times_.partition_ns);
+    const size_t middle = partition_.Split(leaf.begin, leaf.end, bins_.column(static_cast<size_t>(split.feature)),
+                                           split.left_bins);
+    left.begin = leaf.begin;
+    left.end = right.begin = middle;
+    right.end = leaf.end;
+  }
+  left.sums = split.left;
+  right.sums = leaf.sums - split.left;
+  RAMET_CHECK(left.rows() == left.sums.count);
+  left.depth = right.depth = leaf.depth + 1;
+  left.path = ChildPath(leaf.path, false);
+  right.path = ChildPath(leaf.path, true);
+
+  Leaf& smaller = left.rows() <= right.rows() ? left : right;
+  Leaf& larger = left.rows() <= right.rows() ? right : left;
+  const bool smaller_may = MaySplit(smaller), larger_may = MaySplit(larger);
+  const auto build = [&](Leaf& child) {
+    const Timer timer(times_.histogram_ns);
+    child.histogram = builder_.Build(growth.gradients, {partition_.ids() + child.begin, child.rows()});
+  };
+  if (larger_may && !leaf.histogram.empty()) {
+    build(smaller);
+    const Timer timer(times_.histogram_ns);
+    builder_.Subtract(leaf.histogram, smaller.histogram);
+    larger.histogram = std::move(leaf.histogram);
+  } else {
+    if (smaller_may) build(smaller);
+    if (larger_may) build(larger);
+  }
+  builder_.Recycle(std::exchange(leaf.histogram, Histogram()));
+  for (Leaf* child : {&left, &right}) {
+    if (MaySplit(*child)) FindSplit(growth, *child);
+    if (!child->split.found() || builder_.bytes_in_use() > context_.histogram_budget_bytes)
+      builder_.Recycle(std::exchange(child->histogram, Histogram()));
+  }
+}
+
+std::vector<TreeGrower::Leaf*> TreeGrower::ChooseBatch(const Growth& growth) const {
+  // Best first; the very best is always in. A leaf i places behind it is split if fewer than (splits left - i) better ones turn up,
+  // so speculation stops at the number of splits left, or at half of it where children may come in between.
+  const size_t splits_left = parameters_.max_leaf_nodes - growth.num_leaves;
+  const bool all_will_split =
+      parameters_.max_depth != 0 && parameters_.max_depth < 48 &&
+      (size_t{1} << parameters_.max_depth) <= parameters_.max_leaf_nodes;
+  const size_t most = !context_.speculate ? 1 : all_will_split ? splits_left : (splits_left + 1) / 2;
+  std::vector<Leaf*> batch;
+  size_t rows = 0;
+  for (const auto& leaf : growth.open) {  // sorted, best first
+    if (batch.size() >= most || (rows >= kRowsPerBatch && !all_will_split)) break;
+    if (leaf->expanded()) continue;
+    batch.push_back(leaf.get());
+    rows += leaf->rows();
+  }
+  return batch;
+}
+
+void TreeGrower::SetSplitNode(const Split& split, Node& node, Tree& tree) const {
+  const FeatureBins& bins = mapper_.features[static_cast<size_t>(split.feature)];
+  node.feature = split.feature;
+  node.gain = split.gain;
+  node.missing_left = split.missing_left;
+  if (!split.categorical) {
+    // After the last bin: all present values go left, missing ones right.
+    const size_t threshold = static_cast<size_t>(split.last_left_bin) - 1;
+    node.threshold = threshold < bins.thresholds.size() ? bins.thresholds[threshold]
+                                                        : std::numeric_limits<double>::infinity();
+    return;
+  }
+  CategorySet set;
+  const size_t num_categories = bins.categories.size();
+  set.bits.assign((num_categories + 63) / 64, 0);
+  for (size_t i = 0; i < num_categories; ++i)
+    if (split.left_bins.Contains(i + 1)) set.bits[i / 64] |= uint64_t{1} << (i % 64);
+  set.others_left = bins.folded ? split.left_bins.Contains(num_categories + 1) : split.missing_left;
+  node.category_set = static_cast<int32_t>(tree.category_sets.size());
+  tree.category_sets.push_back(std::move(set));
+}
+
+void TreeGrower::Accept(Growth& growth, size_t open_index) {
+  std::unique_ptr<Leaf> leaf = std::move(growth.open[open_index]);
+  growth.open.erase(growth.open.begin() + static_cast<std::ptrdiff_t>(open_index));
+  Tree& tree = growth.result.tree;
+  SetSplitNode(leaf->split, tree.nodes[static_cast<size_t>(leaf->node)], tree);
+  const int32_t first_child = static_cast<int32_t>(tree.nodes.size());
+  tree.nodes[static_cast<size_t>(leaf->node)].left = first_child;
+  growth.result.route[static_cast<size_t>(leaf->node)] = {leaf->split.feature, first_child, leaf->split.left_bins};
+  growth.result.route.resize(growth.result.route.size() + 2);
+  ++growth.num_leaves;
+  int32_t node = first_child;
+  for (std::unique_ptr<Leaf>* child : {&leaf->left, &leaf->right}) {
+    (*child)->node = node++;
+    tree.nodes.push_back({});
+    tree.nodes.back().count = (*child)->sums.count;
+    if (!(*child)->split.found()) {
+      growth.result.leaves.push_back({(*child)->node, (*child)->begin, (*child)->end});
+      continue;
+    }
+    // Best first: by gain, then path.
+    const auto place = std::find_if(growth.open.begin(), growth.open.end(), [&](const auto& other) {
+      const double gain = (*child)->split.gain, other_gain = other->split.gain;
+      return gain > other_gain || (gain == other_gain && (*child)->path < other->path);
+    });
+    growth.open.insert(place, std::move(*child));
+  }
+}
+
+GrownTree TreeGrower::Grow(const QuantisedGradients& gradients, uint64_t feature_key) {
+  if (use_all_)
+    partition_.ResetToAll(bins_.num_rows());
+  else
+    partition_.Reset(sample_);
+  Growth growth{gradients, feature_key, {}, {}, 1};
+  auto root = std::make_unique<Leaf>();
+  MakeRoot(growth, *root);
+  growth.result.tree.nodes.push_back({});
+  growth.result.route.resize(1);
+  growth.result.tree.nodes[0].count = root->sums.count;
+  if (root->split.found())
+    growth.open.push_back(std::move(root));
+  else
+    growth.result.leaves.push_back({0, 0, partition_.size()});
+  if (root != nullptr) builder_.Recycle(std::exchange(root->histogram, Histogram()));
+
+  while (!growth.open.empty() && growth.num_leaves < parameters_.max_leaf_nodes && !context_.Cancelled()) {
+    if (!growth.open.front()->expanded()) {
+      const std::vector<Leaf*> batch = ChooseBatch(growth);
+      ParallelFor(0, batch.size(), 1, [&](size_t begin, size_t) { Expand(growth, *batch[begin]); });
+    }
+    Accept(growth, 0);
+  }
+  // What is still open stays a leaf; what was expanded in vain is dropped.
+  for (auto& leaf : growth.open) {
+    growth.result.leaves.push_back({leaf->node, leaf->begin, leaf->end});
+    for (Leaf* unused : {leaf.get(), leaf->left.get(), leaf->right.get()})
+      if (unused != nullptr) builder_.Recycle(std::exchange(unused->histogram, Histogram()));
+  }
+  std::sort(growth.result.leaves.begin(), growth.result.leaves.end(),
+            [](const LeafRows& a, const LeafRows& b) { return a.node < b.node; });
+  return std::move(growth.result);
+}
+
+}  // namespace ramet
