@@ -1,0 +1,361 @@
+// ramet train: tables in, a model out.
+//
+//   files ─► Table ─► Dataset ─► Train ─► model file + summary
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "cli/input.h"
+#include "cli/options.h"
+#include "cli/output.h"
+#include "cli/progress.h"
+#include "cli/text.h"
+#include "cli/verbs.h"
+#include "ramet/boost/boost.h"
+#include "ramet/loss/loss.h"
+
+namespace ramet {
+namespace {
+
+constexpr const char* kHelp =
+    "Example\n"
+    "  ramet train flights/*.parquet --label late --out late.ramet --max-iter 200\n"
+    "\n"
+    "Trains gradient-boosted trees on the rows of all files, in order, and writes the model.";
+
+constexpr const char* kTaskHelp =
+    "classification, regression or auto: a label of text, true/false, or at most 100 distinct "
+    "whole "
+    "numbers is of classes, any other is a number to predict";
+
+struct TrainFlags {
+  std::vector<std::string> files, features, drop, categorical, numeric, valid;
+  std::string label, weight, task = "auto", out, init_model, resume, checkpoint;
+  size_t checkpoint_every = 10;
+  bool no_speculation = false;
+  ReaderFlags reader;
+  RunFlags run;
+  ParameterFlags parameters;
+};
+
+// What is settled before any row is read.
+struct Plan {
+  Context context;
+  ReadOptions read;
+  TrainParameters parameters;
+  std::optional<Model> initial;
+};
+
+struct Seconds {
+  double read = 0, bin = 0;
+};
+
+Status CheckColumnFlags(const TrainFlags& flags) {
+  RAMET_RETURN_IF_ERROR(RequireDistinct(flags.features, "--features"));
+  RAMET_RETURN_IF_ERROR(RequireDistinct(flags.drop, "--drop"));
+  const auto has = [](const std::vector<std::string>& names, const std::string& name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+  };
+  for (const auto& [name, role] : {std::pair(flags.label, "label"), {flags.weight, "weight"}}) {
+    const std::string what = "column \"" + name + "\" is the " + role;
+    if (has(flags.features, name))
+      return InvalidArgument("--features: " + what + " and cannot be a feature too. Leave it out.");
+    if (has(flags.drop, name))
+      return InvalidArgument("--drop: " + what + " and is needed. Leave it out.");
+  }
+  for (const std::string& name : flags.drop)
+    if (has(flags.features, name))
+      return InvalidArgument("--drop: column \"" + name +
+                             "\" is among --features too. Leave it out of one.");
+  return {};
+}
+
+// A resumed run has the checkpoint's parameters; only their number of rounds may be raised.
+Status ApplyOverCheckpoint(const std::vector<std::pair<std::string, std::string>>& given,
+                           const Model& checkpoint, const std::string& path,
+                           TrainParameters& parameters) {
+  for (const auto& [name, text] : checkpoint.parameters)
+    RAMET_RETURN_IF_ERROR(SetParameter(parameters, name, text));
+  const TrainParameters kept = parameters;
+  RAMET_RETURN_IF_ERROR(Apply(given, parameters));
+  for (const auto& [name, text] : given) {
+    const std::string before = GetParameter(kept, name), after = GetParameter(parameters, name);
+    // "auto" names what the checkpoint has already settled.
+    if (name == "max_iter" || before == after || after == "auto") continue;
+    return InvalidArgument("--resume " + path + ": it was trained with " + name + " = " + before +
+                           ", not " + after +
+                           ". Leave the parameter out to go on, or start anew without --resume "
+                           "(or from it with --init-model).");
+  }
+  return {};
+}
+
+Result<Plan> MakePlan(const TrainFlags& flags, const Console& console) {
+  Plan plan;
+  RAMET_ASSIGN(plan.context, flags.run.ToContext(console));
+  plan.context.speculate = !flags.no_speculation;
+  RAMET_RETURN_IF_ERROR(CheckColumnFlags(flags));
+  RAMET_ASSIGN(plan.read, flags.reader.ToReadOptions());
+  plan.read.drop = flags.drop;
+  plan.read.columns = flags.features;
+  if (!flags.features.empty()) {
+    plan.read.columns.push_back(flags.label);
+    if (!flags.weight.empty()) plan.read.columns.push_back(flags.weight);
+  }
+  RAMET_ASSIGN(const auto given, flags.parameters.Given());
+  if (!flags.resume.empty()) {
+    RAMET_ASSIGN(plan.initial, LoadModel(flags.resume));
+    RAMET_RETURN_IF_ERROR(ApplyOverCheckpoint(given, *plan.initial, flags.resume, plan.parameters));
+  } else {
+    RAMET_RETURN_IF_ERROR(Apply(given, plan.parameters));
+    if (!flags.init_model.empty()) {
+      RAMET_ASSIGN(plan.initial, LoadModel(flags.init_model));
+    }
+  }
+  RAMET_RETURN_IF_ERROR(CheckWritable(flags.out, "--out"));
+  if (!flags.checkpoint.empty())
+    RAMET_RETURN_IF_ERROR(CheckWritable(flags.checkpoint, "--checkpoint"));
+  return plan;
+}
+
+// By --task, by the loss, or by the label's looks.
+Result<bool> IsClassification(const TrainFlags& flags, const TrainParameters& parameters,
+                              const Table& table) {
+  std::optional<bool> by_loss;
+  if (parameters.loss != "auto") {
+    RAMET_ASSIGN(const Loss* const loss, FindLoss(parameters.loss));
+    by_loss = loss->classification;
+  }
+  if (flags.task != "auto") {
+    const bool by_task = flags.task == "classification";
+    if (by_loss && *by_loss != by_task)
+      return InvalidArgument("--task " + flags.task + ": loss " + parameters.loss + " is for " +
+                             (*by_loss ? "classification" : "regression") +
+                             ". Leave one of them out.");
+    return by_task;
+  }
+  if (by_loss) return *by_loss;
+  RAMET_ASSIGN(const size_t column, table.schema().Require(flags.label));
+  return LooksLikeClasses(table, column);
+}
+
+Result<Dataset> MakeTrainingSet(const TrainFlags& flags, const Plan& plan,
+                                const TableSource& source, DataSpec& spec, Progress& progress,
+                                Seconds& seconds) {
+  progress.Stage("reading");
+  RAMET_ASSIGN(Input input, Input::Open(plan.context, source, flags.files, plan.read));
+  RAMET_ASSIGN(Table table, input.All(progress));
+  seconds.read += input.seconds();
+  const Stopwatch watch;
+  progress.Stage("binning " + Count(table.num_rows(), "row"));
+  const auto classification = IsClassification(flags, plan.parameters, table);
+  if (!classification.ok()) return input.Named(classification.error());
+  spec.classification = *classification;
+  auto dataset = MakeDataset(plan.context, std::move(table), spec, BinningOf(plan.parameters));
+  seconds.bin += watch.Seconds();
+  if (!dataset.ok()) return input.Named(dataset.TakeError());
+  return dataset;
+}
+
+Result<Dataset> MakeValidationSet(const TrainFlags& flags, const Plan& plan,
+                                  const TableSource& source, const DataSpec& spec,
+                                  const Dataset& train, Progress& progress, Seconds& seconds) {
+  progress.Stage("reading the validation files");
+  ReadOptions read = plan.read;
+  read.columns = train.feature_names;
+  read.drop.clear();
+  read.columns.push_back(flags.label);
+  if (!flags.weight.empty()) read.columns.push_back(flags.weight);
+  for (size_t i = 0; i < train.feature_names.size(); ++i)
+    RequestStrings(train.feature_names[i], train.mapper.features[i].categories, read);
+  RequestStrings(flags.label, train.classes, read);
+  RAMET_ASSIGN(Input input, Input::Open(plan.context, source, flags.valid, read));
+  RAMET_ASSIGN(Table table, input.All(progress));
+  seconds.read += input.seconds();
+  const Stopwatch watch;
+  auto dataset =
+      MakeDataset(plan.context, std::move(table), spec, BinningOf(plan.parameters), &train);
+  seconds.bin += watch.Seconds();
+  if (!dataset.ok()) return input.Named(dataset.TakeError());
+  return dataset;
+}
+
+size_t PeakMemoryBytes() {
+  rusage usage = {};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<size_t>(usage.ru_maxrss) * 1024;
+}
+
+nlohmann::ordered_json StepsJson(const StepTimes& steps) {
+  return {{"gradients", steps.gradients}, {"quantise", steps.quantise},
+          {"partition", steps.partition}, {"histogram", steps.histogram},
+          {"split", steps.split},         {"leaves", steps.leaves},
+          {"scores", steps.scores},       {"metric", steps.metric}};
+}
+
+struct Summary {
+  const TrainFlags& flags;
+  const Dataset& data;
+  const TrainResult& result;
+  Seconds seconds;
+
+  double RowsPerSecond() const {
+    const auto rounds = static_cast<double>(result.model.num_rounds());
+    return result.seconds > 0 ? static_cast<double>(data.num_rows) * rounds / result.seconds : 0;
+  }
+};
+
+std::string SummaryJson(const Summary& summary) {
+  const TrainResult& result = summary.result;
+  nlohmann::ordered_json json = {
+      {"rows", summary.data.num_rows},
+      {"features", summary.data.feature_names.size()},
+      {"rounds", result.model.num_rounds()},
+      {"loss", result.model.loss},
+      {"digest", Digest(result.model)},
+      {"model", summary.flags.out},
+      {"seconds",
+       {{"read", summary.seconds.read},
+        {"bin", summary.seconds.bin},
+        {"train", result.seconds},
+        {"steps", StepsJson(result.steps)}}},
+      {"rows_per_second", summary.RowsPerSecond()},
+      {"validation", nullptr},
+      {"peak_memory_bytes", PeakMemoryBytes()},
+  };
+  if (!result.validation_history.empty() && result.best_round > 0)
+    json["validation"] = {{"metric", result.metric_name},
+                          {"value", result.validation_history.back()},
+                          {"best_round", result.best_round},
+                          {"stopped_early", result.stopped_early},
+                          {"history", result.validation_history}};
+  return json.dump() + "\n";
+}
+
+std::string SummaryText(const Summary& summary) {
+  const TrainResult& result = summary.result;
+  std::string text = Count(summary.data.num_rows, "row") + ", " +
+                     Count(summary.data.feature_names.size(), "feature") + ", " +
+                     Count(result.model.num_rounds(), "round") + ", loss " + result.model.loss +
+                     "\n";
+  text += "read " + Duration(summary.seconds.read) + ", bin " + Duration(summary.seconds.bin) +
+          ", train " + Duration(result.seconds) + "; " +
+          Thousands(static_cast<uint64_t>(summary.RowsPerSecond())) +
+          " rows x rounds per second; peak memory " +
+          Bytes(static_cast<double>(PeakMemoryBytes())) + "\n";
+  if (!result.validation_history.empty())
+    text += "validation " + result.metric_name + " " +
+            Significant(result.validation_history.back()) + " after the last round" +
+            (result.stopped_early ? "; stopped early, best round " + Thousands(result.best_round)
+                                  : "") +
+            "\n";
+  return text + "digest " + Digest(result.model) + "\nwritten to " + summary.flags.out + "\n";
+}
+
+// The error of a stopped run says where to go on.
+Error Explained(Error error, const TrainFlags& flags) {
+  if (error.code != ErrorCode::kCancelled) return error;
+  std::error_code ignored;
+  if (flags.checkpoint.empty())
+    error.message =
+        "stopped; no model was written. With --checkpoint FILE the rounds so far are kept.";
+  else if (std::filesystem::exists(flags.checkpoint, ignored))
+    error.message = "stopped; go on with --resume " + flags.checkpoint + ".";
+  else
+    error.message = "stopped before the first checkpoint; no model was written.";
+  return error;
+}
+
+Status RunTrain(const TrainFlags& flags, const Session& session) {
+  RAMET_ASSIGN(const Plan plan, MakePlan(flags, session.console));
+  Progress progress(session.console, flags.run.quiet);
+  DataSpec spec{flags.label, flags.weight, flags.features, flags.categorical, flags.numeric, false};
+  Seconds seconds;
+  RAMET_ASSIGN(const Dataset train,
+               MakeTrainingSet(flags, plan, session.source, spec, progress, seconds));
+  std::optional<Dataset> validation;
+  if (!flags.valid.empty()) {
+    RAMET_ASSIGN(validation,
+                 MakeValidationSet(flags, plan, session.source, spec, train, progress, seconds));
+  }
+  TrainOptions options;
+  options.initial_model = plan.initial ? &*plan.initial : nullptr;
+  options.checkpoint_path = flags.checkpoint;
+  options.checkpoint_every = flags.checkpoint_every;
+  options.on_round = [&](const RoundReport& report) { progress.Round(report); };
+  progress.Stage("training on " + Count(train.num_rows, "row") + " x " +
+                 Count(train.feature_names.size(), "feature"));
+  RAMET_ASSIGN(const TrainResult result, Train(plan.context, plan.parameters, train,
+                                               validation ? &*validation : nullptr, options));
+  progress.EndLine();
+  RAMET_RETURN_IF_ERROR(SaveModel(result.model, flags.out));
+  const Summary summary{flags, train, result, seconds};
+  session.console.out << (flags.run.json ? SummaryJson(summary) : SummaryText(summary));
+  return {};
+}
+
+void AddDataFlags(CLI::App& verb, TrainFlags& flags) {
+  verb.add_option("FILES", flags.files, "Parquet, CSV or Feather files, globs or folders")
+      ->required();
+  verb.add_option("--label", flags.label, "The column to predict")->required()->type_name("COLUMN");
+  verb.add_option("--out,-o", flags.out, "The model's file")->required()->type_name("FILE");
+  verb.add_option("--weight", flags.weight, "The column of row weights")->type_name("COLUMN");
+  AddNames(verb, "--features", flags.features, "Features; left out, all other columns");
+  AddNames(verb, "--drop", flags.drop, "Columns to leave out");
+  AddNames(verb, "--categorical", flags.categorical,
+           "Features to read as categories (text and dictionary columns are anyway)");
+  AddNames(verb, "--numeric", flags.numeric, "Dictionary columns of numbers to read as numbers");
+  verb.add_option("--valid", flags.valid, "Files to measure on after each round")
+      ->type_name("FILES...");
+  verb.add_option("--task", flags.task, kTaskHelp)
+      ->type_name("NAME")
+      ->check(CLI::IsMember({"auto", "classification", "regression"}));
+}
+
+void AddContinuationFlags(CLI::App& verb, TrainFlags& flags) {
+  const std::string group = "Continuing";
+  auto* init = verb.add_option("--init-model", flags.init_model, "Add rounds to this model")
+                   ->type_name("FILE")
+                   ->group(group);
+  verb.add_option("--resume", flags.resume,
+                  "Go on from this checkpoint, with its parameters, as if never stopped")
+      ->type_name("FILE")
+      ->group(group)
+      ->excludes(init);
+  verb.add_option("--checkpoint", flags.checkpoint, "Keep the rounds so far in this file")
+      ->type_name("FILE")
+      ->group(group);
+  verb.add_option("--checkpoint-every", flags.checkpoint_every, "Rounds between checkpoints")
+      ->type_name("N [10]")
+      ->check(CLI::Range(size_t{1}, size_t{1'000'000'000}))
+      ->group(group);
+}
+
+}  // namespace
+
+void AddTrain(CLI::App& app, Session& session) {
+  CLI::App* verb = app.add_subcommand("train", "Train a model on tables");
+  verb->footer(kHelp);
+  auto flags = std::make_shared<TrainFlags>();
+  AddDataFlags(*verb, *flags);
+  AddContinuationFlags(*verb, *flags);
+  flags->parameters.AddTo(*verb);
+  flags->reader.AddTo(*verb);
+  flags->run.AddTo(*verb);
+  verb->add_flag("--no-speculation", flags->no_speculation,
+                 "Build one leaf's histogram at a time; the same model, slower")
+      ->group("Running (never changes a result)");
+  verb->callback([flags, &session] {
+    session.run = [flags, &session]() -> Status {
+      Status status = RunTrain(*flags, session);
+      if (status.ok()) return status;
+      return Explained(status.TakeError(), *flags);
+    };
+  });
+}
+
+}  // namespace ramet
