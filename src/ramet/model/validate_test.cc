@@ -185,7 +185,8 @@ TEST(Validate, RefusesWhatIsBeyondTheLimits) {
 
   model = Base();
   model.features[1].categories.clear();
-  for (int64_t key = 0; key <= kMaxCategories; ++key) model.features[1].categories.push_back(key);
+  for (int64_t key = 0; key <= kMaxCategories; ++key)
+    model.features[1].categories.emplace_back(key);
   EXPECT_NE(error(model).find("1000001 categories in feature 1"), std::string::npos);
   EXPECT_FALSE(Deserialize(Serialize(model)).ok());
 }
