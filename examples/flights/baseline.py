@@ -4,7 +4,8 @@
 
 Prints JSON: for each, the AUC and the logloss on the test months. The logistic regression gets the same features, with
 the usual care: missing numbers by their median with a column that says so, numbers scaled, texts and the cyclic small
-integers (hour, weekday) one-hot. The answer is kept beside the data and reused while data and scikit-learn are the same.
+integers (hour, weekday) one-hot. The answer is kept beside the data, and reused while data and scikit-learn are the
+same.
 """
 
 import argparse
