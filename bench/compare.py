@@ -58,6 +58,11 @@ class Condition:
     threads: int
     busy: bool
 
+    @property
+    def of_threads(self) -> str:
+        """The number of threads in words."""
+        return "1 thread" if self.threads == 1 else f"{self.threads} threads"
+
 
 Results = dict[Condition, dict[str, Series]]
 
@@ -95,7 +100,7 @@ def progress_line(
     quality = "  ".join(f"{name} {value:.5f}" for name, value in scores.items())
     neighbour = ", busy neighbour" if condition.busy else ""
     memory = f"{measurement.peak_bytes / MEGABYTE:.0f} MB"
-    return f"{repeat}. {condition.threads} threads{neighbour}  {peer:18}  {times} s  {memory}  {quality}"
+    return f"{repeat}. {condition.of_threads}{neighbour}  {peer:18}  {times} s  {memory}  {quality}"
 
 
 def main_table(by_peer: dict[str, Series]) -> str:
@@ -133,12 +138,12 @@ def steps_table(series: Series) -> str:
     return report.markdown_table(["step", "s"], [[name, f"{series.step(name):.3f}"] for name in names])
 
 
-def histogram_floor(options: argparse.Namespace) -> str:
+def histogram_floor(options: argparse.Namespace, threads: int) -> str:
     """One line on the time that histograms alone need, for the generated table with a depth limit."""
     levels = 1 + FLOOR_ROWS_PER_LEVEL * (options.depth - 1)
     updates = options.rows * 28 * options.rounds * levels
-    seconds = updates * FLOOR_NS_PER_UPDATE * 1e-9
-    return f"Floor: {updates:.3g} histogram updates x {FLOOR_NS_PER_UPDATE} ns = {seconds:.2f} s / threads."
+    seconds = updates * FLOOR_NS_PER_UPDATE * 1e-9 / threads
+    return f"Floor: {updates:.3g} histogram updates x {FLOOR_NS_PER_UPDATE} ns / {threads} = {seconds:.2f} s."
 
 
 def body_of(results: Results, options: argparse.Namespace) -> str:
@@ -149,16 +154,16 @@ def body_of(results: Results, options: argparse.Namespace) -> str:
         if not quiet:
             continue
         if condition.busy:
-            parts.append(f"## {condition.threads} threads beside one busy process")
+            parts.append(f"## {condition.of_threads} beside one busy process")
             parts.append(neighbour_table(quiet, results[condition]))
             continue
-        parts.append(f"## {condition.threads} threads")
+        parts.append(f"## {condition.of_threads}")
         parts.append(main_table(quiet))
         if "ramet" in quiet and quiet["ramet"].measurements[0].steps:
-            parts.append(f"### Where Ramet's training time goes, {condition.threads} threads")
+            parts.append(f"### Where Ramet's training time goes, {condition.of_threads}")
             parts.append(steps_table(quiet["ramet"]))
             if options.train is None and options.kind == "higgs" and options.depth > 0:
-                parts.append(histogram_floor(options))
+                parts.append(histogram_floor(options, condition.threads))
     return "\n\n".join(parts)
 
 
@@ -218,8 +223,9 @@ def main() -> int:
         for condition, by_peer in results.items()
         for peer, series in by_peer.items()
     ]
+    model_settings = {"rounds": options.rounds, "leaves": options.leaves, "depth": options.depth}
     name = options.name or f"{table.name}-{depth.replace(' ', '-')}"
-    path = report.write(name, title, body, {"job": asdict(settings), "results": raw}, settings.ramet, quiet)
+    path = report.write(name, title, body, {"settings": model_settings, "results": raw}, settings.ramet, quiet)
     print(f"{body}\n\nwritten to {path} and .json")
     return 0 if all(set(by_peer) == set(options.peers) for by_peer in results.values()) else 1
 

@@ -43,7 +43,7 @@ def hardware() -> dict[str, Any]:
         f"model {_field('/proc/cpuinfo', 'model')}",
         "cores": len(os.sched_getaffinity(0)),
         "memory_gib": round(kilobytes / 2**20, 1),
-        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "system": f"{platform.system()} {platform.release().partition('-')[0]} {platform.machine()}",
     }
 
 
