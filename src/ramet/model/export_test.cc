@@ -159,6 +159,19 @@ TEST(TreeToText, ReadsAsQuestions) {
             "    no:  leaf 0  (0 rows)\n");
 }
 
+TEST(Exports, SayPresentWhereTheThresholdIsInfinite) {
+  Model model = Example();
+  Node& root = model.trees[0].nodes[0];
+  root.threshold = std::numeric_limits<double>::infinity();
+  root.missing_left = false;
+  ASSERT_TRUE(Validate(model).ok());
+  const Result<Model> loaded = Deserialize(Serialize(model));
+  ASSERT_TRUE(loaded.ok()) << loaded.error().message;
+  EXPECT_EQ(*loaded, model);
+  EXPECT_NE(TreeToText(model, 0).find("hour is present?"), std::string::npos);
+  EXPECT_TRUE(Json::parse(ToJson(model))["trees"][0]["nodes"][0]["threshold"].is_null());
+}
+
 TEST(TreeToText, HasALinePerNodeOfEveryTree) {
   for (uint64_t seed = 0; seed < 100; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));

@@ -1,6 +1,7 @@
 // The JSON export is written as text, not built as a document: a document of a large model would
 // take several times its memory, and a node a line is what people can read and compare.
 #include <charconv>
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -73,7 +74,9 @@ std::string NodeObject(const Model& model, const Tree& tree, size_t i) {
   } else {
     out += ", \"feature\": " + Number(node.feature);
     if (node.category_set < 0) {
-      out += ", \"threshold\": " + Number(node.threshold + 0.0);
+      // JSON has no infinity: null stands for the threshold that no present value exceeds.
+      out += ", \"threshold\": " +
+             (std::isinf(node.threshold) ? "null" : Number(node.threshold + 0.0));
     } else {
       const CategorySet& set = tree.category_sets[node.category_set];
       out +=

@@ -9,7 +9,8 @@
 // Invariants of a valid model (Validate, and every loaded file)
 //   M1. Every tree has 1 to kMaxNodes nodes; node 0 is the root; children come in adjacent pairs (right = left + 1), after
 //       their parent, and every node but the root is the child of exactly one node.
-//   M2. Features, category sets and outputs are in range; thresholds, gains, values and base scores are finite.
+//   M2. Features, category sets and outputs are in range; thresholds, gains, values and base scores are finite, but that a
+//       threshold may be +infinity: all present values go left, the missing ones right.
 //   M3. num trees = rounds x outputs, in order of rounds.
 //   M4. One model has one form: keys and parameters ascend strictly, fields that a node does not use have their defaults,
 //       a category set belongs to one split and has no bits beyond the feature's categories.

@@ -2,6 +2,7 @@
 // not sent to a terminal.
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 
 #include "ramet/model/model.h"
 
@@ -55,7 +56,7 @@ std::string CategoryList(const CategorySet& set, const std::vector<CategoryKey>&
 std::string Condition(const Model& model, const Tree& tree, const Node& node) {
   std::string out = Printable(model.feature_names[node.feature]);
   if (node.category_set < 0) {
-    out += " <= " + Number(node.threshold);
+    out += std::isinf(node.threshold) ? " is present" : " <= " + Number(node.threshold);
   } else {
     const CategorySet& set = tree.category_sets[node.category_set];
     out += " in " + CategoryList(set, model.features[node.feature].categories);

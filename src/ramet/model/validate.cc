@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "ramet/model/format.h"
 
@@ -136,7 +137,13 @@ const char* WrongWithSplit(const Model& model, const Tree& tree, size_t i) {
   if (static_cast<size_t>(node.feature) >= model.features.size()) {
     return "the feature is out of range";
   }
-  if (!std::isfinite(node.threshold)) return "the threshold is not finite";
+  // +infinity parts all present values from the missing ones.
+  if (!(node.threshold >= -std::numeric_limits<double>::max())) {
+    return "the threshold is not finite";
+  }
+  if (std::isinf(node.threshold) && node.missing_left) {
+    return "an infinite threshold sends everything left";
+  }
   if (!std::isfinite(node.gain)) return "the gain is not finite";
   if (node.value != 0) return "the split has the value of a leaf";
   if (node.left < 0 || static_cast<size_t>(node.left) <= i) {

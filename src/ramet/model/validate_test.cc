@@ -66,7 +66,13 @@ std::vector<Damage> TreeDamages() {
        "tree 1, node 7: no node has it as a child"},
       {"unreachable split", [](Model& m) { Nodes(m)[0] = Node(); }, "no node has it as a child"},
       {"threshold NaN", [](Model& m) { Nodes(m)[0].threshold = kNan; }, "threshold is not finite"},
-      {"threshold inf", [](Model& m) { Nodes(m)[0].threshold = kInfinity; }, "not finite"},
+      {"threshold -inf", [](Model& m) { Nodes(m)[0].threshold = -kInfinity; }, "not finite"},
+      {"threshold inf, missing left",
+       [](Model& m) {
+         Nodes(m)[0].threshold = kInfinity;
+         Nodes(m)[0].missing_left = true;
+       },
+       "sends everything left"},
       {"gain NaN", [](Model& m) { Nodes(m)[0].gain = kNan; }, "gain is not finite"},
       {"value NaN", [](Model& m) { Nodes(m)[4].value = kNan; }, "value is not finite"},
       {"value -inf", [](Model& m) { Nodes(m)[4].value = -kInfinity; }, "value is not finite"},
