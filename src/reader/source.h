@@ -24,7 +24,8 @@ struct Source {
   std::function<Result<Batch>()> next;  // nullptr at the end
 };
 
-// Names of the columns to read out of those of a file: chosen and not dropped. An error names a column that is missing.
+// Names of the columns to read out of those of a file: chosen and not dropped. An error names a
+// column that is missing.
 Result<std::vector<std::string>> ChooseColumns(const std::string& file,
                                                const std::vector<std::string>& names,
                                                const ReadOptions& options);
@@ -48,9 +49,10 @@ inline Error FileError(const std::string& file, const arrow::Status& status) {
   return DataError(message);
 }
 
-// RAMET_ARROW(auto x, file, ArrowFunction()): x = the value, or returns the error with the file's name.
-#define RAMET_ARROW_IMPL_(result, declaration, file, expression)            \
-  auto result = (expression);                                               \
+// RAMET_ARROW(auto x, file, ArrowFunction()): x = the value, or returns the error with the file's
+// name.
+#define RAMET_ARROW_IMPL_(result, declaration, file, expression)              \
+  auto result = (expression);                                                 \
   if (!result.ok()) return ::ramet::reader::FileError(file, result.status()); \
   declaration = std::move(result).ValueUnsafe()
 #define RAMET_ARROW(declaration, file, ...) \

@@ -1,5 +1,6 @@
 // Chunks, streams and tables: owners of Arrow's structures.
 #include <bit>
+#include <cerrno>
 #include <cstring>
 #include <utility>
 
@@ -113,8 +114,14 @@ Result<std::shared_ptr<const Schema>> ImportSchema(const ArrowSchema& schema) {
 
 Error StreamError(ArrowArrayStream& stream, int code) {
   const char* words = stream.get_last_error == nullptr ? nullptr : stream.get_last_error(&stream);
-  if (words != nullptr && *words != '\0') return DataError(words);
-  return DataError("the Arrow stream failed: " + std::string(std::strerror(code)) + ".");
+  std::string message;
+  if (words != nullptr && *words != '\0') {
+    message = words;
+  } else {
+    message.append("the Arrow stream failed: ").append(std::strerror(code)).append(".");
+  }
+  if (code == ECANCELED) return CancelledError(std::move(message));
+  return code == EIO ? IoError(std::move(message)) : DataError(std::move(message));
 }
 
 }  // namespace

@@ -102,6 +102,7 @@ TEST(TableStream, PassesOnTheProducersWords) {
   Result<TableStream> imported = TableStream::Import(&stream);
   ASSERT_TRUE(imported.ok());
   EXPECT_EQ(imported->Next().error().message, "flights.parquet: page 3 is torn");
+  EXPECT_EQ(imported->Next().error().code, ErrorCode::kIo);
   EXPECT_FALSE(Table::ReadAll(*std::move(imported)).ok());
 
   stream = Sample().ToArrowStream();
