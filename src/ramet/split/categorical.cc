@@ -19,16 +19,15 @@ struct Best {
 void Consider(const FeatureCells& cells, const NodeSums& left, double extra_l2, size_t candidate, Best& best) {
   if (!cells.Allowed(left)) return;
   const double l2 = cells.parameters->l2_regularization + extra_l2;
-  const double g_left = static_cast<double>(left.gradient) * cells.gradient_step;
-  const double g_right = static_cast<double>(cells.node.gradient) * cells.gradient_step - g_left;
-  const double score =
-      PairScore(g_left, cells.WeightOf(left) + l2, g_right, cells.WeightOf(cells.node - left) + l2);
+  const NodeSums right = cells.node - left;
+  const double score = PairScore(cells.GradientOf(left), cells.WeightOf(left) + l2, cells.GradientOf(right),
+                                 cells.WeightOf(right) + l2);
   if (score > best.score) best = {score, candidate, left};
 }
 
 }  // namespace
 
-Split FindCategoricalSplit(const FeatureCells& cells) {
+Split FindCategoricalSplit(const FeatureCells& cells, double score_to_beat) {
   const SplitParameters& parameters = *cells.parameters;
   std::vector<uint32_t> present;  // bins with rows in this node
   for (uint32_t bin = 0; bin < cells.num_bins; ++bin)
@@ -36,8 +35,7 @@ Split FindCategoricalSplit(const FeatureCells& cells) {
   Split split;
   if (present.size() < 2) return split;
 
-  const double parent = ParentScore(cells);
-  Best best{.score = parent + parameters.min_split_gain, .left = {}};
+  Best best{.score = score_to_beat, .left = {}};
   if (present.size() <= parameters.max_categories_one_vs_rest) {
     for (uint32_t bin : present) Consider(cells, cells.cell(bin), 0, bin, best);
     if (best.candidate == SIZE_MAX) return split;
@@ -47,8 +45,8 @@ Split FindCategoricalSplit(const FeatureCells& cells) {
     std::vector<std::pair<double, uint32_t>> order;
     for (uint32_t bin : present) {
       const double g = static_cast<double>(cells.gradients[bin]) * cells.gradient_step;
-      order.emplace_back(g / (static_cast<double>(cells.hessians[bin]) * cells.hessian_step + parameters.categorical_smoothing),
-                         bin);
+      const double h = static_cast<double>(cells.hessians[bin]) * cells.hessian_step + parameters.categorical_smoothing;
+      order.emplace_back(g == 0 ? 0 : g / h, bin);  // never 0/0, which has no place in an order
     }
     std::sort(order.begin(), order.end());
     NodeSums left;
@@ -60,8 +58,7 @@ Split FindCategoricalSplit(const FeatureCells& cells) {
     for (size_t i = 0; i <= best.candidate; ++i) split.left_bins.Insert(order[i].second);
   }
   split.categorical = true;
-  split.gain = best.score - parent;
-  if (!(split.gain > 0)) return Split{};
+  split.gain = best.score;
   split.left = best.left;
   const bool larger_is_left = best.left.count >= cells.node.count - best.left.count;
   split.missing_left = cells.counts[0] > 0 ? split.left_bins.Contains(0) : larger_is_left;

@@ -1,7 +1,7 @@
 // Numeric features: every threshold of the feature, in vectors.
 //
-// A first pass takes the prefix sums over the bins as float64; those thresholds whose children are large enough are one range of
-// bins, because counts and hessians only grow. A second pass scores that range, a vector at a time.
+// A first pass takes the prefix sums of the bins, in integers. A second scores all thresholds, a vector at a time, with the
+// missing values right of them and, where there are some, left of them.
 
 #include <algorithm>
 
@@ -15,55 +15,86 @@
 
 #include "ramet/base/dispatch.h"
 
+// Shared by the targets and the code below them.
+#ifndef RAMET_SPLIT_NUMERIC_THRESHOLDS_
+#define RAMET_SPLIT_NUMERIC_THRESHOLDS_
+namespace ramet {
+
+// Sums of the value bins 1 to b at position b - 1, for b = 1 … num_bins - 1.
+struct Prefixes {
+  static constexpr size_t kMaxBins = 255;
+  alignas(64) int64_t gradients[kMaxBins + 1];
+  alignas(64) int64_t hessians[kMaxBins + 1];
+  alignas(64) int64_t counts[kMaxBins + 1];
+};
+
+struct BestThreshold {
+  double score;      // to beat, then that of the best
+  size_t index = SIZE_MAX;  // position of the best in Prefixes
+};
+
+}  // namespace ramet
+#endif
+
 HWY_BEFORE_NAMESPACE();
 namespace ramet {
 namespace HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Best score over the thresholds first, …, last - 1 given the left children's sums; the lowest index among equals. `best` holds
-// the score to beat and, if some threshold beats it, that score and index.
+// Scores the thresholds [first, last) whose left side also holds `extra`; the lowest index among equal best ones.
 template <class D>
-HWY_INLINE size_t BestThresholdIn(D d, const double* g_left, const double* h_left, double g_node, double h_node,
-                                  double l2, size_t first, size_t last, double* best_score, size_t* best_index) {
-  const auto g_all = hn::Set(d, g_node), h_all = hn::Set(d, h_node), l2s = hn::Set(d, l2);
-  auto scores = hn::Set(d, *best_score);
-  auto indices = hn::Set(d, -1.0);
-  auto index = hn::Add(hn::Iota(d, 0.0), hn::Set(d, static_cast<double>(first)));
-  const auto step = hn::Set(d, static_cast<double>(hn::Lanes(d)));
+HWY_INLINE size_t ScoreRange(D d, const FeatureCells& cells, const Prefixes& prefixes, const NodeSums& extra, size_t first,
+                             size_t last, BestThreshold& best) {
+  const hn::RebindToSigned<D> di;
+  const auto gradient_step = hn::Set(d, cells.gradient_step), hessian_step = hn::Set(d, cells.hessian_step);
+  const auto l2 = hn::Set(d, cells.parameters->l2_regularization);
+  const auto least_weight = hn::Set(d, cells.parameters->min_child_weight);
+  const auto least_count = hn::Set(di, static_cast<int64_t>(cells.parameters->min_samples_leaf) - 1);
+  const auto g_node = hn::Set(di, cells.node.gradient);
+  const auto h_node = hn::Set(di, static_cast<int64_t>(cells.node.hessian));
+  const auto n_node = hn::Set(di, static_cast<int64_t>(cells.node.count));
+  const auto g_extra = hn::Set(di, extra.gradient);
+  const auto h_extra = hn::Set(di, static_cast<int64_t>(extra.hessian));
+  const auto n_extra = hn::Set(di, static_cast<int64_t>(extra.count));
+  // A score below this needs no division to be seen not to beat the best: rounding is far smaller than the margin.
+  const double margin = 1 - 1e-9;
+  auto not_better = hn::Set(d, best.score * (best.score > 0 ? margin : 1 / margin));
+
   size_t i = first;
   for (; i + hn::Lanes(d) <= last; i += hn::Lanes(d)) {
-    const auto gl = hn::LoadU(d, g_left + i);
-    const auto hl = hn::LoadU(d, h_left + i);
-    const auto gr = hn::Sub(g_all, gl);
-    const auto hr = hn::Add(hn::Sub(h_all, hl), l2s);
-    const auto hl2 = hn::Add(hl, l2s);
-    const auto numerator = hn::Add(hn::Mul(hn::Mul(gl, gl), hr), hn::Mul(hn::Mul(gr, gr), hl2));
-    const auto score = hn::Div(numerator, hn::Mul(hl2, hr));
-    const auto better = hn::Gt(score, scores);  // false for NaN: 0/0 where a child has no hessian
-    scores = hn::IfThenElse(better, score, scores);
-    indices = hn::IfThenElse(better, index, indices);
-    index = hn::Add(index, step);
-  }
-  HWY_ALIGN double score_lanes[HWY_MAX_BYTES / sizeof(double)], index_lanes[HWY_MAX_BYTES / sizeof(double)];
-  hn::Store(scores, d, score_lanes);
-  hn::Store(indices, d, index_lanes);
-  for (size_t j = 0; j < hn::Lanes(d); ++j) {
-    if (index_lanes[j] < 0) continue;
-    const size_t candidate = static_cast<size_t>(index_lanes[j]);
-    if (score_lanes[j] > *best_score || (score_lanes[j] == *best_score && candidate < *best_index)) {
-      *best_score = score_lanes[j];
-      *best_index = candidate;
+    const auto n_left = hn::Add(hn::LoadU(di, prefixes.counts + i), n_extra);
+    const auto g_left_sum = hn::Add(hn::LoadU(di, prefixes.gradients + i), g_extra);
+    const auto h_left_sum = hn::Add(hn::LoadU(di, prefixes.hessians + i), h_extra);
+    const auto g_left = hn::Mul(hn::ConvertTo(d, g_left_sum), gradient_step);
+    const auto g_right = hn::Mul(hn::ConvertTo(d, hn::Sub(g_node, g_left_sum)), gradient_step);
+    const auto h_left = hn::Mul(hn::ConvertTo(d, h_left_sum), hessian_step);
+    const auto h_right = hn::Mul(hn::ConvertTo(d, hn::Sub(h_node, h_left_sum)), hessian_step);
+    const auto enough_weight = hn::And(hn::Ge(h_left, least_weight), hn::Ge(h_right, least_weight));
+    const auto enough_rows = hn::And(hn::Gt(n_left, least_count), hn::Gt(hn::Sub(n_node, n_left), least_count));
+    const auto h_left_l2 = hn::Add(h_left, l2), h_right_l2 = hn::Add(h_right, l2);
+    const auto positive = hn::Gt(hn::Min(h_left_l2, h_right_l2), hn::Zero(d));
+    const auto allowed = hn::And(hn::And(enough_weight, positive), hn::RebindMask(d, enough_rows));
+    const auto numerator = hn::Add(hn::Mul(hn::Mul(g_left, g_left), h_right_l2),
+                                   hn::Mul(hn::Mul(g_right, g_right), h_left_l2));
+    const auto denominator = hn::Mul(h_left_l2, h_right_l2);
+    if (hn::AllFalse(d, hn::And(allowed, hn::Gt(numerator, hn::Mul(denominator, not_better))))) continue;
+
+    HWY_ALIGN double scores[HWY_MAX_BYTES / sizeof(double)];
+    hn::Store(hn::IfThenElse(allowed, hn::Div(numerator, denominator), hn::Set(d, -1.0)), d, scores);
+    for (size_t j = 0; j < hn::Lanes(d); ++j) {
+      if (!(scores[j] > best.score)) continue;
+      best = {scores[j], i + j};
+      not_better = hn::Set(d, best.score * margin);
     }
   }
   return i;
 }
 
-void BestThreshold(const double* g_left, const double* h_left, double g_node, double h_node, double l2, size_t first,
-                   size_t last, double* best_score, size_t* best_index) {
-  const size_t rest = BestThresholdIn(hn::ScalableTag<double>(), g_left, h_left, g_node, h_node, l2, first, last,
-                                      best_score, best_index);
-  BestThresholdIn(hn::CappedTag<double, 1>(), g_left, h_left, g_node, h_node, l2, rest, last, best_score, best_index);
+void FindBestThreshold(const FeatureCells& cells, const Prefixes& prefixes, const NodeSums& extra, size_t count,
+                       BestThreshold* best) {
+  const size_t rest = ScoreRange(hn::ScalableTag<double>(), cells, prefixes, extra, 0, count, *best);
+  ScoreRange(hn::CappedTag<double, 1>(), cells, prefixes, extra, rest, count, *best);
 }
 
 }  // namespace HWY_NAMESPACE
@@ -73,74 +104,52 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace ramet {
 
-HWY_EXPORT(BestThreshold);
+HWY_EXPORT(FindBestThreshold);
 
 namespace {
 
-constexpr size_t kNoIndex = SIZE_MAX;
-
-struct Candidate {
-  double score;
-  size_t bin = kNoIndex;  // last value bin that goes left
-  NodeSums left;
-};
-
-// The best threshold with the missing values on the given side. Thresholds lie after bins 1, …, last_bin.
-Candidate BestOfSide(Isa isa, const FeatureCells& cells, bool missing_left, size_t last_bin, double score_to_beat) {
-  double g_left[256], h_left[256];
-  NodeSums left = missing_left ? cells.cell(0) : NodeSums{};
-  const double weight_needed = cells.parameters->min_child_weight;
-  const uint64_t count_needed = cells.parameters->min_samples_leaf;
-  size_t first = 1;
-  size_t bin = 1;
-  for (; bin <= last_bin; ++bin) {
-    left = left + cells.cell(bin);
-    g_left[bin] = static_cast<double>(left.gradient) * cells.gradient_step;
-    h_left[bin] = static_cast<double>(left.hessian) * cells.hessian_step;
-    if (left.count < count_needed || h_left[bin] < weight_needed) first = bin + 1;
-    if (cells.node.count - left.count < count_needed || cells.WeightOf(cells.node - left) < weight_needed) break;
+void TakePrefixes(const FeatureCells& cells, Prefixes& prefixes) {
+  int64_t gradient = 0, hessian = 0, count = 0;
+  for (size_t bin = 1; bin < cells.num_bins; ++bin) {
+    prefixes.gradients[bin - 1] = gradient += cells.gradients[bin];
+    prefixes.hessians[bin - 1] = hessian += static_cast<int64_t>(cells.hessians[bin]);
+    prefixes.counts[bin - 1] = count += cells.counts[bin];
   }
-  Candidate best{.score = score_to_beat, .left = {}};
-  if (first < bin) {
-    RAMET_DISPATCH(isa, BestThreshold)
-    (g_left, h_left, static_cast<double>(cells.node.gradient) * cells.gradient_step, cells.WeightOf(cells.node),
-     cells.parameters->l2_regularization, first, bin, &best.score, &best.bin);
-  }
-  if (best.bin != kNoIndex) {
-    best.left = missing_left ? cells.cell(0) : NodeSums{};
-    for (size_t b = 1; b <= best.bin; ++b) best.left = best.left + cells.cell(b);
-  }
-  return best;
 }
 
 }  // namespace
 
-Split FindNumericSplit(Isa isa, const FeatureCells& cells) {
+Split FindNumericSplit(Isa isa, const FeatureCells& cells, double score_to_beat) {
   Split split;
   if (cells.num_bins < 2) return split;
-  const double parent = ParentScore(cells);
-  const double score_to_beat = parent + cells.parameters->min_split_gain;
+  Prefixes prefixes;
+  TakePrefixes(cells, prefixes);
+  const auto find = RAMET_DISPATCH(isa, FindBestThreshold);
+  const size_t value_bins = cells.num_bins - 1;
   const bool has_missing = cells.counts[0] > 0;
-  // The last bin ends a left side only where missing values are left over for the right.
-  const size_t last_bin = cells.num_bins - (has_missing ? 1 : 2);
-  Candidate best = BestOfSide(isa, cells, /*missing_left=*/false, last_bin, score_to_beat);
-  bool missing_left = false;
+  // All present values against the missing ones is the last candidate.
+  BestThreshold best{score_to_beat};
+  find(cells, prefixes, NodeSums{}, has_missing ? value_bins : value_bins - 1, &best);
+  split.missing_left = false;
   if (has_missing) {
-    const Candidate other = BestOfSide(isa, cells, /*missing_left=*/true, cells.num_bins - 2, score_to_beat);
-    if (other.bin != kNoIndex &&
-        (best.bin == kNoIndex || other.score > best.score || (other.score == best.score && other.bin < best.bin))) {
+    // A threshold with missing to the left wins against an equal one only where it is lower (S1).
+    BestThreshold other{score_to_beat};
+    find(cells, prefixes, cells.cell(0), value_bins - 1, &other);
+    if (other.index != SIZE_MAX &&
+        (best.index == SIZE_MAX || other.score > best.score || (other.score == best.score && other.index < best.index))) {
       best = other;
-      missing_left = true;
+      split.missing_left = true;
     }
   }
-  if (best.bin == kNoIndex) return split;
-  split.gain = best.score - parent;
-  if (!(split.gain > 0)) return Split{};
-  split.left = best.left;
-  split.last_left_bin = static_cast<int32_t>(best.bin);
-  split.missing_left = has_missing ? missing_left : best.left.count >= cells.node.count - best.left.count;
+  if (best.index == SIZE_MAX) return Split{};
+  split.left = NodeSums{prefixes.gradients[best.index], static_cast<uint64_t>(prefixes.hessians[best.index]),
+                        static_cast<uint64_t>(prefixes.counts[best.index])};
+  if (split.missing_left) split.left = split.left + cells.cell(0);
+  if (!has_missing) split.missing_left = split.left.count >= cells.node.count - split.left.count;
+  split.gain = best.score;
+  split.last_left_bin = static_cast<int32_t>(best.index + 1);
   if (split.missing_left) split.left_bins.Insert(0);
-  for (size_t bin = 1; bin <= best.bin; ++bin) split.left_bins.Insert(bin);
+  for (size_t bin = 1; bin <= best.index + 1; ++bin) split.left_bins.Insert(bin);
   return split;
 }
 

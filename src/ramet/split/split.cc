@@ -1,5 +1,7 @@
 #include "ramet/split/split.h"
 
+#include <algorithm>
+
 #include "ramet/parallel/parallel.h"
 #include "ramet/split/feature.h"
 
@@ -14,26 +16,40 @@ Split FindBestSplit(const Context& context, const HistogramLayout& layout, const
                     const Histogram& histogram, const NodeSums& node, const SplitParameters& parameters,
                     std::span<const uint32_t> allowed) {
   const size_t num_candidates = allowed.empty() ? layout.num_features() : allowed.size();
-  const double gradient_step = format.gradient_step(), hessian_step = format.hessian_step();
-  return ParallelReduce<Split>(
+  FeatureCells cells{};
+  cells.node = node;
+  cells.gradient_step = format.gradient_step();
+  cells.hessian_step = format.hessian_step();
+  cells.parameters = &parameters;
+  const double h_node = cells.WeightOf(node) + parameters.l2_regularization;
+  const double node_score = h_node > 0 ? cells.GradientOf(node) * cells.GradientOf(node) / h_node : 0;
+  const double score_to_beat = node_score + parameters.min_split_gain;
+
+  Split best = ParallelReduce<Split>(
       0, num_candidates, kFeaturesPerTask, Split{},
-      [&](Split& best, size_t begin, size_t end) {
+      [&](Split& local, size_t begin, size_t end) {
         for (size_t i = begin; i < end; ++i) {
           const size_t feature = allowed.empty() ? i : allowed[i];
           const size_t cell = layout.begin(feature);
-          const FeatureCells cells{histogram.gradients() + cell, histogram.hessians() + cell, histogram.counts() + cell,
-                                   layout.num_bins(feature),     node,                        gradient_step,
-                                   hessian_step,                 &parameters};
-          Split split =
-              layout.categorical(feature) ? FindCategoricalSplit(cells) : FindNumericSplit(context.isa, cells);
-          if (!(split.gain > 0)) continue;
+          FeatureCells of_feature = cells;
+          of_feature.gradients = histogram.gradients() + cell;
+          of_feature.hessians = histogram.hessians() + cell;
+          of_feature.counts = histogram.counts() + cell;
+          of_feature.num_bins = layout.num_bins(feature);
+          // Features come in order, so that a later one must be strictly better (S1).
+          const double to_beat = std::max(score_to_beat, local.gain);
+          Split split = layout.categorical(feature) ? FindCategoricalSplit(of_feature, to_beat)
+                                                    : FindNumericSplit(context.isa, of_feature, to_beat);
+          if (!(split.gain > to_beat)) continue;
           split.feature = static_cast<int32_t>(feature);
-          if (Better(split, best)) best = split;
+          local = split;
         }
       },
       [](Split& into, const Split& from) {
         if (Better(from, into)) into = from;
       });
+  best.gain -= best.found() ? node_score : 0;
+  return best.gain > 0 ? best : Split{};
 }
 
 }  // namespace ramet

@@ -12,7 +12,8 @@
 //
 // Invariants
 //   S1. Ties: the lower feature, then the lower bin (or shorter prefix), then missing to the right.
-//   S2. Both children have at least `min_samples_leaf` rows (exact) and `min_child_weight` hessian; gain > min_split_gain.
+//   S2. Both children have at least `min_samples_leaf` rows (exact) and `min_child_weight` hessian, and a hessian
+//       above 0 with l2 added; gain > min_split_gain.
 //   S3. Where the node has no missing values of the feature, they go to the child with more rows (the left one if equal).
 #pragma once
 
