@@ -80,8 +80,8 @@ Status ReadBody(std::string_view bytes, Model& model) {
   model.parameters = GetPairs(in, "parameters");
   model.features.resize(in.Count(kMaxFeatures, kMinFeatureBytes, "features"));
   for (ModelFeature& feature : model.features) feature = GetFeature(in);
-  model.classes = GetKeys(in, kMaxClasses, "classes");
-  model.base_scores.resize(in.Count(kMaxClasses, 8, "outputs"));
+  model.classes = GetKeys(in, kMaxModelClasses, "classes");
+  model.base_scores.resize(in.Count(kMaxModelClasses, 8, "outputs"));
   for (double& score : model.base_scores) score = in.GetDouble();
   model.trees.resize(in.Count(kMaxTrees, kMinTreeBytes, "trees"));
   for (Tree& tree : model.trees) tree = GetTree(in);

@@ -169,7 +169,7 @@ TEST(Exports, SayPresentWhereTheThresholdIsInfinite) {
   ASSERT_TRUE(loaded.ok()) << loaded.error().message;
   EXPECT_EQ(*loaded, model);
   EXPECT_NE(TreeToText(model, 0).find("hour is present?"), std::string::npos);
-  EXPECT_TRUE(Json::parse(ToJson(model))["trees"][0]["nodes"][0]["threshold"].is_null());
+  EXPECT_TRUE(json::parse(ToJson(model))["trees"][0]["nodes"][0]["threshold"].is_null());
 }
 
 TEST(TreeToText, HasALinePerNodeOfEveryTree) {

@@ -33,7 +33,7 @@ inline constexpr uint32_t kMaxTrees = 1u << 24;
 // Wider tables do not fit memory once binned (a byte a row); a feature index fits an int32.
 inline constexpr uint32_t kMaxFeatures = 1u << 20;
 // Softmax grows one tree per class and round, and keeps a score per class and row.
-inline constexpr uint32_t kMaxClasses = 1u << 16;
+inline constexpr uint32_t kMaxModelClasses = 1u << 16;
 // As many distinct keys as binning counts exactly.
 inline constexpr uint32_t kMaxCategories = kMaxCategoriesPerColumn;
 // Model parameters and lines of provenance: a few dozen exist.

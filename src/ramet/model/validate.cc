@@ -67,7 +67,7 @@ Status CheckFeatures(const Model& model) {
 }
 
 Status CheckOutputs(const Model& model) {
-  RAMET_RETURN_IF_ERROR(CheckLimit(model.classes.size(), kMaxClasses, "classes"));
+  RAMET_RETURN_IF_ERROR(CheckLimit(model.classes.size(), kMaxModelClasses, "classes"));
   RAMET_RETURN_IF_ERROR(CheckKeys(model.classes, "classes"));
   const size_t classes = model.classes.size();
   const size_t outputs = model.num_outputs();
