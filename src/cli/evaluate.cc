@@ -172,11 +172,12 @@ Status RunEvaluate(const EvaluateFlags& flags, const Session& session) {
     return InvalidArgument(flags.model + " does not name its label. Name it with --label.");
   Progress progress(session.console, flags.run.quiet);
   progress.Stage("evaluating " + Count(model.num_rounds(), "round"));
-  RequestFeatures(model, read);
+  read.columns = model.feature_names;
   read.columns.push_back(label);
-  RequestStrings(label, model.classes, read);
   if (!flags.weight.empty()) read.columns.push_back(flags.weight);
-  RAMET_ASSIGN(Input input, Input::Open(context, session.source, flags.files, read));
+  std::vector<std::string> text = TextFeatures(model);
+  if (HoldsText(model.classes)) text.push_back(label);
+  RAMET_ASSIGN(Input input, OpenWithText(context, session.source, flags.files, read, text));
   RAMET_ASSIGN(const Table table, input.All(progress));
   const auto rows = ReadLabels(model, table, label, flags.weight);
   if (!rows.ok()) return input.Named(rows.error());

@@ -95,22 +95,35 @@ bool LooksLikeClasses(const Table& table, size_t column) {
   return true;
 }
 
-void RequestStrings(const std::string& column, const std::vector<CategoryKey>& keys,
-                    ReadOptions& options) {
-  const auto is_string = [](const CategoryKey& key) {
-    return std::holds_alternative<std::string>(key);
-  };
-  const auto is_column = [&](const auto& type) { return type.first == column; };
-  if (std::any_of(keys.begin(), keys.end(), is_string) &&
-      std::none_of(options.types.begin(), options.types.end(), is_column))
-    options.types.emplace_back(column, "string");
+Result<Input> OpenWithText(const Context& context, const TableSource& source,
+                           const std::vector<std::string>& paths, ReadOptions options,
+                           const std::vector<std::string>& text) {
+  RAMET_ASSIGN(Input input, Input::Open(context, source, paths, options));
+  std::set<std::string> typed;
+  for (const auto& [column, type] : options.types) typed.insert(column);
+  const size_t given = options.types.size();
+  for (const std::string& name : text) {
+    const std::optional<size_t> column = input.schema().Find(name);
+    if (!column || !typed.insert(name).second) continue;
+    const ValueType type = input.schema().fields[*column].type;
+    if (type != ValueType::kString && type != ValueType::kNull)
+      options.types.emplace_back(name, "string");
+  }
+  if (options.types.size() == given) return input;
+  return Input::Open(context, source, paths, options);
 }
 
-void RequestFeatures(const Model& model, ReadOptions& options) {
-  for (size_t i = 0; i < model.features.size(); ++i) {
-    options.columns.push_back(model.feature_names[i]);
-    RequestStrings(model.feature_names[i], model.features[i].categories, options);
-  }
+bool HoldsText(const std::vector<CategoryKey>& keys) {
+  return std::any_of(keys.begin(), keys.end(), [](const CategoryKey& key) {
+    return std::holds_alternative<std::string>(key);
+  });
+}
+
+std::vector<std::string> TextFeatures(const Model& model) {
+  std::vector<std::string> names;
+  for (size_t i = 0; i < model.features.size(); ++i)
+    if (HoldsText(model.features[i].categories)) names.push_back(model.feature_names[i]);
+  return names;
 }
 
 }  // namespace ramet

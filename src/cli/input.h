@@ -65,12 +65,16 @@ class Stopwatch {
 inline constexpr size_t kMaxClassesByItself = 100;
 bool LooksLikeClasses(const Table& table, size_t column);
 
-// The columns that `model` was trained on, to be read as it knows them: CSV text that happens to
-// look like numbers stays text where the model's categories are strings. Types that the user gave
+// Opens the files so that the columns in `text`, which hold text in the model or the training data,
+// are read as text even where a CSV file's own values look like numbers. Types that the user gave
 // stay.
-void RequestFeatures(const Model& model, ReadOptions& options);
-// The same for one column of given category keys.
-void RequestStrings(const std::string& column, const std::vector<CategoryKey>& keys,
-                    ReadOptions& options);
+Result<Input> OpenWithText(const Context& context, const TableSource& source,
+                           const std::vector<std::string>& paths, ReadOptions options,
+                           const std::vector<std::string>& text);
+
+// True if some key is text.
+bool HoldsText(const std::vector<CategoryKey>& keys);
+// The model's features whose categories are text.
+std::vector<std::string> TextFeatures(const Model& model);
 
 }  // namespace ramet

@@ -38,7 +38,7 @@ int TerminalColumns() {
 int main(int argc, char** argv) {
   StopOnSignals();
   std::ios::sync_with_stdio(false);
-  const ramet::TableSource source{ramet::ListFiles, ramet::OpenFiles, {}};
+  const ramet::TableSource source{ramet::ListFiles, ramet::OpenFiles, ramet::ReaderLibraries()};
   const ramet::Console console{std::cout, std::cerr, isatty(STDERR_FILENO) == 1, TerminalColumns(),
                                &cancelled};
   return ramet::RunCommand(argc, argv, source, console);

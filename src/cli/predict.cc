@@ -189,8 +189,9 @@ Status RunPredict(const PredictFlags& flags, const Session& session) {
   }
   Progress progress(session.console, flags.run.quiet || flags.out.empty());
   progress.Stage("predicting with " + Count(model.num_rounds(), "round"));
-  RequestFeatures(model, read);
-  RAMET_ASSIGN(Input input, Input::Open(context, session.source, flags.files, read));
+  read.columns = model.feature_names;
+  RAMET_ASSIGN(Input input,
+               OpenWithText(context, session.source, flags.files, read, TextFeatures(model)));
   const BatchPredictor batches(context, model, flags.what(), flags.rounds);
   if (const auto columns = batches.predictor().MatchColumns(input.schema()); !columns.ok())
     return input.Named(columns.error());

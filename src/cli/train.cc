@@ -114,6 +114,12 @@ Result<Plan> MakePlan(const TrainFlags& flags, const Console& console) {
     RAMET_RETURN_IF_ERROR(Apply(given, plan.parameters));
     if (!flags.init_model.empty()) {
       RAMET_ASSIGN(plan.initial, LoadModel(flags.init_model));
+      if (const size_t has = plan.initial->num_rounds();
+          has >= static_cast<size_t>(plan.parameters.max_iter))
+        return InvalidArgument("--init-model " + flags.init_model + ": it has " +
+                               Count(has, "round") + " already, and --max-iter " +
+                               std::to_string(plan.parameters.max_iter) +
+                               " counts them too. Raise --max-iter.");
     }
   }
   RAMET_RETURN_IF_ERROR(CheckWritable(flags.out, "--out"));
@@ -143,6 +149,11 @@ Result<bool> IsClassification(const TrainFlags& flags, const TrainParameters& pa
   return LooksLikeClasses(table, column);
 }
 
+BeforeBinning BeforeBinningOf(const Plan& plan, bool validation) {
+  if (!plan.initial) return {};
+  return ContinueFrom(plan.context, plan.parameters, *plan.initial, validation);
+}
+
 Result<Dataset> MakeTrainingSet(const TrainFlags& flags, const Plan& plan,
                                 const TableSource& source, DataSpec& spec, Progress& progress,
                                 Seconds& seconds) {
@@ -155,7 +166,8 @@ Result<Dataset> MakeTrainingSet(const TrainFlags& flags, const Plan& plan,
   const auto classification = IsClassification(flags, plan.parameters, table);
   if (!classification.ok()) return input.Named(classification.error());
   spec.classification = *classification;
-  auto dataset = MakeDataset(plan.context, std::move(table), spec, BinningOf(plan.parameters));
+  auto dataset = MakeDataset(plan.context, std::move(table), spec, BinningOf(plan.parameters),
+                             nullptr, BeforeBinningOf(plan, !flags.valid.empty()));
   seconds.bin += watch.Seconds();
   if (!dataset.ok()) return input.Named(dataset.TakeError());
   return dataset;
@@ -170,15 +182,16 @@ Result<Dataset> MakeValidationSet(const TrainFlags& flags, const Plan& plan,
   read.drop.clear();
   read.columns.push_back(flags.label);
   if (!flags.weight.empty()) read.columns.push_back(flags.weight);
+  std::vector<std::string> text;
   for (size_t i = 0; i < train.feature_names.size(); ++i)
-    RequestStrings(train.feature_names[i], train.mapper.features[i].categories, read);
-  RequestStrings(flags.label, train.classes, read);
-  RAMET_ASSIGN(Input input, Input::Open(plan.context, source, flags.valid, read));
+    if (HoldsText(train.mapper.features[i].categories)) text.push_back(train.feature_names[i]);
+  if (HoldsText(train.classes)) text.push_back(flags.label);
+  RAMET_ASSIGN(Input input, OpenWithText(plan.context, source, flags.valid, read, text));
   RAMET_ASSIGN(Table table, input.All(progress));
   seconds.read += input.seconds();
   const Stopwatch watch;
-  auto dataset =
-      MakeDataset(plan.context, std::move(table), spec, BinningOf(plan.parameters), &train);
+  auto dataset = MakeDataset(plan.context, std::move(table), spec, BinningOf(plan.parameters),
+                             &train, BeforeBinningOf(plan, true));
   seconds.bin += watch.Seconds();
   if (!dataset.ok()) return input.Named(dataset.TakeError());
   return dataset;
