@@ -98,7 +98,7 @@ ramet::Status Run(const std::string& path) {
 
   ramet::TrainParameters parameters;
   parameters.loss = "squared_error";
-  parameters.max_iter = 50;
+  parameters.max_iter = 200;
   ramet::DataSpec spec;
   spec.label = "height";
   RAMET_ASSIGN(ramet::Table table, ToTable(Tides(5000)));
