@@ -3,14 +3,84 @@
 #include <tbb/blocked_range.h>
 #include <tbb/global_control.h>
 #include <tbb/parallel_for.h>
-#include <tbb/parallel_invoke.h>
 #include <tbb/task_arena.h>
 
 #include <algorithm>
 
 #include "ramet/base/fpu.h"
 
+#if defined(__SANITIZE_THREAD__)
+#include <sanitizer/tsan_interface.h>
+#endif
+
 namespace ramet {
+namespace {
+
+// Tells ThreadSanitizer what oneTBB, which is not built with it, guarantees: what the caller did
+// before the loop happens before every piece, and every piece before what the caller does after it.
+// Nothing is said between pieces.
+class LoopOrder {
+ public:
+#if defined(__SANITIZE_THREAD__)
+  LoopOrder() { __tsan_release(&fork_); }
+  ~LoopOrder() { __tsan_acquire(&join_); }
+  void BeginPiece() { __tsan_acquire(&fork_); }
+  void EndPiece() { __tsan_release(&join_); }
+
+ private:
+  char fork_ = 0, join_ = 0;
+#else
+  ~LoopOrder() {}
+  void BeginPiece() {}
+  void EndPiece() {}
+#endif
+};
+
+// Around the work that one thread does at a stretch: IEEE arithmetic, in the order above, also if
+// it throws.
+class PieceScope {
+ public:
+  explicit PieceScope(LoopOrder& order) : order_(order) { order_.BeginPiece(); }
+  ~PieceScope() { order_.EndPiece(); }
+  PieceScope(const PieceScope&) = delete;
+  PieceScope& operator=(const PieceScope&) = delete;
+
+ private:
+  LoopOrder& order_;
+  FloatingPointGuard guard_;
+};
+
+// A loop as the caller wrote it, and the order of its pieces.
+class Loop {
+ public:
+  Loop(size_t begin, size_t end, size_t grain, FunctionRef<void(size_t, size_t)> body)
+      : begin_(begin), end_(end), grain_(grain), body_(body) {}
+
+  void RunPieces(size_t first, size_t last) {
+    const PieceScope scope(order_);
+    for (size_t piece = first; piece != last; ++piece) {
+      const size_t piece_begin = begin_ + piece * grain_;
+      body_(piece_begin, std::min(end_, piece_begin + grain_));
+    }
+  }
+
+ private:
+  size_t begin_, end_, grain_;
+  FunctionRef<void(size_t, size_t)> body_;
+  LoopOrder order_;  // last: it tells that all of the above is written
+};
+
+// What oneTBB copies from task to task. ThreadSanitizer cannot follow those copies, so it does not
+// look here.
+struct LoopTask {
+  Loop* loop;
+  __attribute__((no_sanitize("thread"))) void operator()(
+      const tbb::blocked_range<size_t>& range) const {
+    loop->RunPieces(range.begin(), range.end());
+  }
+};
+
+}  // namespace
 
 void RunOnThreads(const Context& context, FunctionRef<void()> body) {
   const int threads = std::max(1, context.threads);
@@ -18,8 +88,9 @@ void RunOnThreads(const Context& context, FunctionRef<void()> body) {
   tbb::global_control limit(tbb::global_control::max_allowed_parallelism,
                             static_cast<size_t>(std::max(threads, 2)));
   tbb::task_arena arena(threads);
+  LoopOrder order;
   arena.execute([&] {
-    FloatingPointGuard guard;
+    const PieceScope scope(order);
     body();
   });
 }
@@ -33,28 +104,13 @@ void ParallelFor(size_t begin, size_t end, size_t grain, FunctionRef<void(size_t
     body(begin, end);
     return;
   }
-  tbb::parallel_for(
-      tbb::blocked_range<size_t>(0, pieces, 1),
-      [&](const tbb::blocked_range<size_t>& range) {
-        FloatingPointGuard guard;
-        for (size_t piece = range.begin(); piece != range.end(); ++piece) {
-          const size_t piece_begin = begin + piece * grain;
-          body(piece_begin, std::min(end, piece_begin + grain));
-        }
-      },
-      tbb::simple_partitioner());
+  Loop loop(begin, end, grain, body);
+  tbb::parallel_for(tbb::blocked_range<size_t>(0, pieces, 1), LoopTask{&loop},
+                    tbb::simple_partitioner());
 }
 
 void ParallelInvoke(FunctionRef<void()> first, FunctionRef<void()> second) {
-  tbb::parallel_invoke(
-      [&] {
-        FloatingPointGuard guard;
-        first();
-      },
-      [&] {
-        FloatingPointGuard guard;
-        second();
-      });
+  ParallelFor(0, 2, 1, [&](size_t piece, size_t) { piece == 0 ? first() : second(); });
 }
 
 }  // namespace ramet
