@@ -26,6 +26,14 @@ std::vector<Block> BlocksOf(const Table& table) {
   return blocks;
 }
 
+Status CheckLoss(const Model& model) {
+  RAMET_ASSIGN(const Loss* loss, FindLoss(model.loss));
+  if (loss->classification != !model.classes.empty() || loss->num_outputs(model.classes.size()) != model.num_outputs())
+    return DataError("the model is damaged: loss " + model.loss + " does not have " + std::to_string(model.num_outputs()) +
+                     " outputs for " + std::to_string(model.classes.size()) + " classes.");
+  return {};
+}
+
 }  // namespace
 
 struct Predictor::Impl {
@@ -35,6 +43,7 @@ struct Predictor::Impl {
   std::vector<ForestFeature> features;  // used ones
   std::variant<Forest<uint8_t>, Forest<uint16_t>, Forest<uint32_t>> forest;
   size_t num_trees = 0;
+  Status fits_loss;  // a file may name a loss that does not have the model's outputs
 
   template <class Bin>
   Status EncodeBlock(const Table& table, std::span<const size_t> columns, const Block& block, Bin* bins) const {
@@ -79,6 +88,7 @@ Predictor::Predictor(const Model& model) : impl_(std::make_unique<Impl>()) {
   impl_->base_scores = model.base_scores;
   impl_->feature_names = model.feature_names;
   impl_->num_trees = model.trees.size();
+  impl_->fits_loss = CheckLoss(model);
   for (const ModelFeature& feature : model.features) impl_->feature_kinds.push_back(feature.kind);
   const std::vector<std::vector<double>> thresholds = ThresholdsOf(model);
   const std::vector<bool> used = UsedFeatures(model);
@@ -106,6 +116,7 @@ size_t Predictor::num_outputs() const { return impl_->base_scores.size(); }
 size_t Predictor::num_trees() const { return impl_->num_trees; }
 
 Result<std::vector<size_t>> Predictor::MatchColumns(const Schema& schema) const {
+  if (!impl_->fits_loss.ok()) return Error(impl_->fits_loss.error());
   std::vector<size_t> columns;
   for (size_t f = 0; f < impl_->feature_names.size(); ++f) {
     RAMET_ASSIGN(const size_t column, schema.Require(impl_->feature_names[f]));

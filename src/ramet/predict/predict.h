@@ -28,7 +28,8 @@ class Predictor {
   size_t num_outputs() const;
   size_t num_trees() const;
 
-  // Positions in `schema` of the model's features, found by name; an error names a missing or unfit column.
+  // Positions in `schema` of the model's features, found by name; an error names a missing or unfit column, or says that the
+  // model names a loss that it cannot have (a damaged file).
   Result<std::vector<size_t>> MatchColumns(const Schema& schema) const;
 
   // rows x outputs, row-major. `rounds` limits to the first rounds (staged prediction); 0 means all.
@@ -44,7 +45,7 @@ class Predictor {
   std::unique_ptr<Impl> impl_;
 };
 
-// Raw scores to the response: probabilities (rows x classes, two columns for binary) or predicted values (rows x 1).
+// Raw scores (of a Predictor of this model) to the response: probabilities (rows x classes, two columns for binary) or predicted values (rows x 1).
 Buffer<double> Response(const Context& context, const Model& model, const Buffer<double>& raw_scores);
 
 // Index of the most probable class per row; ties to the lower index.

@@ -62,7 +62,7 @@ TreeGrower::TreeGrower(const Context& context, const BinMapper& mapper, const Bi
       bins_(bins),
       parameters_(parameters),
       builder_(context, bins, HistogramLayout(mapper)),
-      partition_(bins.num_rows()) {}
+      partition_(context.isa, bins.num_rows()) {}
 
 bool TreeGrower::MaySplit(const Leaf& leaf) const {
   return (parameters_.max_depth == 0 || leaf.depth < parameters_.max_depth) &&

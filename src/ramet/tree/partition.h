@@ -10,13 +10,14 @@
 #include <span>
 
 #include "ramet/base/buffer.h"
+#include "ramet/base/isa.h"
 #include "ramet/split/split.h"
 
 namespace ramet {
 
 class RowPartition {
  public:
-  explicit RowPartition(size_t capacity) : rows_(capacity), scratch_(capacity) {}
+  RowPartition(Isa isa, size_t capacity) : isa_(isa), rows_(capacity), scratch_(capacity) {}
 
   // One range [0, n): all rows, or the given ones (ascending).
   void ResetToAll(size_t num_rows);
@@ -30,6 +31,7 @@ class RowPartition {
   size_t Split(size_t begin, size_t end, const uint8_t* column, const BinSet& left);
 
  private:
+  Isa isa_;
   size_t size_ = 0;
   Buffer<uint32_t> rows_, scratch_;
 };
