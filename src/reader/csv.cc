@@ -17,7 +17,6 @@
 #include <charconv>
 #include <deque>
 #include <optional>
-#include <regex>
 #include <utility>
 
 #include "ramet/parallel/parallel.h"
@@ -39,7 +38,9 @@ TypePointer Join(const TypePointer& a, const TypePointer& b) {
   };
   if (either(arrow::Type::INT64, arrow::Type::DOUBLE)) return arrow::float64();
   if (either(arrow::Type::DATE32, arrow::Type::TIMESTAMP)) {
-    return a->id() == arrow::Type::TIMESTAMP ? a : b;
+    const TypePointer& stamp = a->id() == arrow::Type::TIMESTAMP ? a : b;
+    const bool zone = !static_cast<const arrow::TimestampType&>(*stamp).timezone().empty();
+    return zone ? arrow::utf8() : stamp;
   }
   if (a->id() == arrow::Type::TIMESTAMP && b->id() == arrow::Type::TIMESTAMP) {
     const auto& left = static_cast<const arrow::TimestampType&>(*a);
@@ -62,13 +63,64 @@ std::string Grouped(int64_t number) {
   return text;
 }
 
-std::string_view WordsFor(const std::string& type) {
+std::string_view WordsFor(std::string_view type) {
   if (type.starts_with("int")) return "an integer";
   if (type == "double" || type == "float") return "a number";
   if (type == "bool") return "true or false";
   if (type.starts_with("date")) return "a date (YYYY-MM-DD)";
   if (type.starts_with("timestamp")) return "a time stamp (YYYY-MM-DD HH:MM:SS)";
   return "";
+}
+
+// What Arrow says of a value that it cannot convert.
+struct Conversion {
+  size_t column;  // in the header
+  int64_t row;    // in the block, from 1
+  std::string_view type;
+  std::string_view problem;
+  std::optional<std::string_view> value;
+};
+
+// "In CSV column #1: Row #7: CSV conversion error to double: invalid value 'x'"
+std::optional<Conversion> ParseConversion(std::string_view message) {
+  const auto take = [&message](std::string_view word) {
+    const bool there = message.starts_with(word);
+    if (there) message.remove_prefix(word.size());
+    return there;
+  };
+  const auto take_number = [&message](auto* number) {
+    const auto [end, error] =
+        std::from_chars(message.data(), message.data() + message.size(), *number);
+    message.remove_prefix(static_cast<size_t>(end - message.data()));
+    return error == std::errc();
+  };
+  Conversion result = {};
+  if (!take("In CSV column #") || !take_number(&result.column) || !take(": Row #") ||
+      !take_number(&result.row) || !take(": CSV conversion error to ")) {
+    return std::nullopt;
+  }
+  const size_t colon = message.find(": ");
+  if (colon == std::string_view::npos) return std::nullopt;
+  result.type = message.substr(0, colon);
+  message.remove_prefix(colon + 2);
+  result.problem = message;
+  const size_t quote = message.rfind('\'');
+  if (take("invalid value '") && quote >= std::string_view("invalid value '").size()) {
+    result.value = message.substr(0, quote - std::string_view("invalid value '").size());
+  }
+  return result;
+}
+
+int64_t BytesOf(const arrow::Table& table) {
+  int64_t bytes = 0;
+  for (const auto& column : table.columns()) {
+    for (const auto& chunk : column->chunks()) {
+      for (const auto& buffer : chunk->data()->buffers) {
+        if (buffer != nullptr) bytes += buffer->size();
+      }
+    }
+  }
+  return bytes;
 }
 
 struct Ragged {
@@ -93,6 +145,7 @@ class CsvSource {
   std::shared_ptr<arrow::Schema> schema() const { return schema_; }
 
  private:
+  Status ReadHeaders(const ReadOptions& options);
   Status SetOptions(const ReadOptions& options);
   // Parses the next blocks, one for each thread. Empty at the end.
   Result<std::vector<Block>> NextWave();
@@ -132,11 +185,17 @@ Status CsvSource::SetOptions(const ReadOptions& options) {
     RAMET_ASSIGN(TypePointer parsed, TypeOfFlag(column, type));
     if (parsed != nullptr) convert_.column_types[column] = std::move(parsed);
   }
+  arrow::FieldVector fields;
+  for (const std::string& column : columns_) {
+    const auto flagged = convert_.column_types.find(column);
+    fields.push_back(arrow::field(
+        column, flagged == convert_.column_types.end() ? arrow::null() : flagged->second));
+  }
+  schema_ = arrow::schema(std::move(fields));
   return Status();
 }
 
-Status CsvSource::Open(const ReadOptions& options) {
-  parse_.delimiter = options.delimiter;
+Status CsvSource::ReadHeaders(const ReadOptions& options) {
   for (const std::string& file : files_) {
     RAMET_ASSIGN(CsvBlocks blocks, CsvBlocks::Open(file, parse_));
     RAMET_ASSIGN(std::vector<std::string> columns, ChooseColumns(file, blocks.header(), options));
@@ -156,15 +215,13 @@ Status CsvSource::Open(const ReadOptions& options) {
     headers_.push_back(blocks.header());
   }
   if (columns_.empty()) return DataError(files_[0] + ": no column is left to read.");
-  RAMET_RETURN_IF_ERROR(SetOptions(options));
+  return Status();
+}
 
-  arrow::FieldVector fields;
-  for (const std::string& column : columns_) {
-    const auto flagged = convert_.column_types.find(column);
-    fields.push_back(arrow::field(
-        column, flagged == convert_.column_types.end() ? arrow::null() : flagged->second));
-  }
-  schema_ = arrow::schema(std::move(fields));
+Status CsvSource::Open(const ReadOptions& options) {
+  parse_.delimiter = options.delimiter;
+  RAMET_RETURN_IF_ERROR(ReadHeaders(options));
+  RAMET_RETURN_IF_ERROR(SetOptions(options));
 
   const int64_t budget = static_cast<int64_t>(AvailableMemory() / 4);
   int64_t kept = 0;
@@ -176,13 +233,7 @@ Status CsvSource::Open(const ReadOptions& options) {
       RAMET_RETURN_IF_ERROR(JoinTypes(block));
       if (read_again_) continue;
       ready_.push_back(*block.table);
-      for (const auto& column : (*block.table)->columns()) {
-        for (const auto& chunk : column->chunks()) {
-          for (const auto& buffer : chunk->data()->buffers) {
-            if (buffer != nullptr) kept += buffer->size();
-          }
-        }
-      }
+      kept += BytesOf(**block.table);
       read_again_ = kept > budget;
     }
     if (read_again_) ready_.clear();
@@ -265,23 +316,23 @@ Error CsvSource::Explain(const Block& block) const {
                      ". Correct the row, or choose another --delimiter.");
   }
   const std::string message = block.table.status().message();
-  static const std::regex kConversion(
-      "In CSV column #([0-9]+): Row #([0-9]+): CSV conversion error to ([^:]+): (invalid value "
-      "'([^]*)'|[^]*)");
-  std::smatch found;
-  if (!std::regex_search(message, found, kConversion)) return DataError(file + ": " + message);
+  const std::optional<Conversion> conversion = ParseConversion(message);
+  if (!conversion) return DataError(file + ": " + message);
   const std::vector<std::string>& header = headers_[block.file];
-  const size_t position = std::stoul(found[1]);
-  const std::string column = position < header.size() ? header[position] : found[1].str();
-  const std::string where = file + ": row " + Grouped(rows_before_ + std::stol(found[2])) +
-                            ", column \"" + column + "\": ";
-  const std::string value = found[5];
-  const std::string_view words = WordsFor(found[3]);
-  if (!found[5].matched || words.empty()) {
-    return DataError(where + found[4].str() + ". Correct the value, or use --drop " + column + ".");
+  const std::string column = conversion->column < header.size() ? header[conversion->column] : "";
+  const std::string where =
+      file + ": row " + Grouped(rows_before_ + conversion->row) + ", column \"" + column + "\": ";
+  const std::string_view words = WordsFor(conversion->type);
+  if (!conversion->value || words.empty()) {
+    return DataError(where + std::string(conversion->problem) +
+                     ". Correct the value, or use --drop " + column + ".");
   }
-  return DataError(where + "\"" + value + "\" is not " + std::string(words) + ". Use --missing \"" +
-                   value + "\" to read it as missing, --type " + column +
+  constexpr size_t kShown = 80;
+  const bool long_value = conversion->value->size() > kShown;
+  const std::string value(conversion->value->substr(0, kShown));
+  return DataError(where + "\"" + value + (long_value ? "…" : "") + "\" is not " +
+                   std::string(words) + ". Use --missing \"" + value +
+                   "\" to read it as missing, --type " + column +
                    "=string to read the column as text, or --drop " + column + ".");
 }
 

@@ -6,7 +6,6 @@
 #include <arrow/io/file.h>
 #include <arrow/util/compression.h>
 
-#include <algorithm>
 #include <cstring>
 #include <string_view>
 #include <utility>
@@ -115,12 +114,6 @@ Status CsvBlocks::ReadHeader() {
     return arrow::Status::OK();
   });
   if (!status.ok()) return FileError(file_, status);
-  std::vector<std::string> sorted = header_;
-  std::sort(sorted.begin(), sorted.end());
-  const auto twice = std::adjacent_find(sorted.begin(), sorted.end());
-  if (twice != sorted.end()) {
-    return DataError(file_ + ": two columns have the name \"" + *twice + "\". Rename one of them.");
-  }
   left_ = arrow::SliceBuffer(left_, used);
   ended_ = false;  // what is left over is still to be handed out
   return Status();

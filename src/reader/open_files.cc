@@ -41,10 +41,18 @@ Result<std::vector<std::string>> ChooseColumns(const std::string& file,
   for (const std::string& column : options.columns) RAMET_RETURN_IF_ERROR(require(column));
   for (const std::string& column : options.drop) RAMET_RETURN_IF_ERROR(require(column));
   for (const auto& [column, type] : options.types) RAMET_RETURN_IF_ERROR(require(column));
-  std::vector<std::string> chosen = options.columns.empty() ? names : options.columns;
-  std::erase_if(chosen, [&](const std::string& name) {
-    return std::find(options.drop.begin(), options.drop.end(), name) != options.drop.end();
-  });
+  std::vector<std::string> chosen;
+  const auto contains = [](const std::vector<std::string>& list, const std::string& name) {
+    return std::find(list.begin(), list.end(), name) != list.end();
+  };
+  for (const std::string& column : options.columns.empty() ? names : options.columns) {
+    if (contains(options.drop, column)) continue;
+    if (std::count(names.begin(), names.end(), column) > 1) {
+      return DataError(file + ": two columns have the name \"" + column +
+                       "\". Rename one of them, or use --drop " + column + ".");
+    }
+    if (!contains(chosen, column)) chosen.push_back(column);
+  }
   return chosen;
 }
 

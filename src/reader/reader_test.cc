@@ -37,7 +37,10 @@ class Reader : public ::testing::Test {
   }
   std::string WriteParquet(const std::string& name, const arrow::Table& table) const {
     auto sink = arrow::io::FileOutputStream::Open(Path(name)).ValueOrDie();
-    EXPECT_TRUE(parquet::arrow::WriteTable(table, arrow::default_memory_pool(), sink, 1000).ok());
+    const auto keep_types = parquet::ArrowWriterProperties::Builder().store_schema()->build();
+    EXPECT_TRUE(parquet::arrow::WriteTable(table, arrow::default_memory_pool(), sink, 1000,
+                                           parquet::default_writer_properties(), keep_types)
+                    .ok());
     EXPECT_TRUE(sink->Close().ok());
     return Path(name);
   }
@@ -244,6 +247,8 @@ TEST_F(Reader, CsvErrorsNameFileRowAndColumn) {
             bad +
                 ": row 1,300,001, column \"b\": \"24:61\" is not a number. Use --missing \"24:61\" "
                 "to read it as missing, --type b=string to read the column as text, or --drop b.");
+  const std::string endless = Write("endless.csv", "a\n" + std::string(1'000'000, '\'') + "\n");
+  EXPECT_HAS(ErrorOf({endless}, {.types = {{"a", "int64"}}}), "''…\" is not an integer");
   const std::string ragged = Write("ragged.csv", csv + "1,2\n1,2,3\n");
   EXPECT_HAS(ErrorOf({ragged}), ragged + ": row 1,300,002 has 3 columns, the header has 2");
   const std::string first = Write("first.csv", "a,b\n1\n");
@@ -284,6 +289,44 @@ TEST_F(Reader, ParquetNumbersWidenAndOtherDifferencesAreNamed) {
   EXPECT_EQ(Numbers(*Read({i32, f64}), 0), (std::vector<double>{1, 1, 3, 3}));
   EXPECT_HAS(ErrorOf({i32, text}), text + ": column \"v\" is of type string, before it was int32");
   EXPECT_EQ(Keys(*Read({i32}, {.types = {{"v", "string"}}}), 0).front(), "1");
+}
+
+TEST_F(Reader, DictionariesMayDifferFromFileToFile) {
+  const auto write = [&](const std::string& name, const std::string& entry) {
+    arrow::StringDictionaryBuilder builder;
+    for (int i = 0; i < 3; ++i)
+      EXPECT_TRUE(builder.Append(entry).ok() && builder.AppendNull().ok());
+    const auto array = builder.Finish().ValueOrDie();
+    const auto table =
+        arrow::Table::Make(arrow::schema({arrow::field("c", array->type())}), {array});
+    return name.ends_with("parquet") ? WriteParquet(name, *table) : WriteFeather(name, *table);
+  };
+  for (const std::string ending : {".parquet", ".feather"}) {
+    const Result<Table> table = Read({write("a" + ending, "a"), write("b" + ending, "b")});
+    ASSERT_TRUE(table.ok()) << table.error().message;
+    EXPECT_TRUE(table->schema().fields[0].dictionary);
+    EXPECT_EQ(Keys(*table, 0).front(), "a");
+    EXPECT_EQ(Keys(*table, 0)[6], "b");
+    EXPECT_EQ(Keys(*table, 0).back(), "(missing)");
+  }
+}
+
+TEST_F(Reader, UnreadableColumnsAreRefusedByNameAndMayBeDropped) {
+  auto lists = std::make_shared<arrow::ListBuilder>(arrow::default_memory_pool(),
+                                                    std::make_shared<arrow::Int64Builder>());
+  ASSERT_TRUE(lists->Append().ok());
+  const auto list = lists->Finish().ValueOrDie();
+  const auto number = arrow::MakeArrayFromScalar(arrow::DoubleScalar(7), 1).ValueOrDie();
+  const auto table = arrow::Table::Make(
+      arrow::schema({arrow::field("l", list->type()), arrow::field("x", arrow::float64()),
+                     arrow::field("y", arrow::float64()), arrow::field("y", arrow::float64())}),
+      {list, number, number, number});
+  for (const std::string& file :
+       {WriteParquet("l.parquet", *table), WriteFeather("l.feather", *table)}) {
+    EXPECT_HAS(ErrorOf({file}), "two columns have the name \"y\"");
+    EXPECT_HAS(ErrorOf({file}, {.drop = {"y"}}), "column \"l\" is of type list");
+    EXPECT_EQ(Numbers(*Read({file}, {.columns = {"x", "x"}}), 0), std::vector<double>{7});
+  }
 }
 
 TEST_F(Reader, DamagedFilesAreErrorsThatNameThem) {
