@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "ramet/predict/walk.h"
+
 namespace ramet {
 namespace {
 
@@ -24,8 +26,8 @@ std::vector<uint64_t> LeftBins(const ModelFeature& feature, const Node& node, co
 
 template <class Bin>
 inline uint32_t NumericStep(const ForestNode<Bin>* nodes, uint32_t node, const Bin* bins) {
-  const ForestNode<Bin> split = nodes[node];
-  const Bin bin = static_cast<Bin>(bins[split.feature] - split.missing_right);
+  const ForestNode<Bin>& split = nodes[node];
+  const Bin bin = static_cast<Bin>(bins[split.column] - split.missing_right);
   return split.left + (bin > split.limit ? 1 : 0);
 }
 
@@ -34,40 +36,68 @@ inline uint32_t AnyStep(const ForestTree<Bin>& tree, uint32_t node, const Bin* b
   const int32_t set = tree.set_of_node[node];
   if (set < 0) return NumericStep(tree.nodes.data(), node, bins);
   const ForestNode<Bin>& split = tree.nodes[node];
-  const Bin bin = bins[split.feature];
+  const Bin bin = bins[split.column];
   return split.left + (((tree.sets[static_cast<size_t>(set)][bin / 64] >> (bin % 64)) & 1) ? 0 : 1);
 }
 
-// Calls found(i, leaf) for each row.
-template <class Bin, class Found>
-void Walk(const ForestTree<Bin>& tree, const Bin* bins, size_t num_features, size_t rows, const Found& found) {
-  const auto walk_lanes = [&](size_t first, auto lanes) {
-    constexpr size_t n = decltype(lanes)::value;
-    uint32_t node[n] = {};
-    const Bin* row = bins + first * num_features;
-    const ForestNode<Bin>* nodes = tree.nodes.data();
-    for (size_t level = 0; level < tree.depth; level += kLevelsPerCheck) {
-      uint32_t before[n];
-      for (size_t j = 0; j < n; ++j) before[j] = node[j];
-      for (size_t k = 0; k < kLevelsPerCheck; ++k) {
-        for (size_t j = 0; j < n; ++j)
-          node[j] = tree.sets.empty() ? NumericStep(nodes, node[j], row + j * num_features)
-                                      : AnyStep(tree, node[j], row + j * num_features);
-      }
-      bool moved = false;
-      for (size_t j = 0; j < n; ++j) moved |= node[j] != before[j];
-      if (!moved) break;
-    }
-    for (size_t j = 0; j < n; ++j) found(first + j, node[j]);
+// Moves `n` rows from their nodes down to their leaves, a level at a time, for at most `levels` levels.
+template <size_t n, class Bin>
+inline void WalkDown(const ForestTree<Bin>& tree, const Bin* bins, size_t levels, uint32_t* leaves) {
+  uint32_t node[n];
+  for (size_t j = 0; j < n; ++j) node[j] = leaves[j];
+  const ForestNode<Bin>* nodes = tree.nodes.data();
+  while (levels > 0) {
+    const size_t steps = std::min(levels, kLevelsPerCheck);
+    levels -= steps;
+    uint32_t before[n];
+    for (size_t j = 0; j < n; ++j) before[j] = node[j];
+    for (size_t k = 0; k < steps; ++k)
+      for (size_t j = 0; j < n; ++j)
+        node[j] = tree.sets.empty() ? NumericStep(nodes, node[j], bins + j) : AnyStep(tree, node[j], bins + j);
+    bool moved = false;
+    for (size_t j = 0; j < n; ++j) moved |= node[j] != before[j];
+    if (!moved) break;
+  }
+  for (size_t j = 0; j < n; ++j) leaves[j] = node[j];
+}
+
+// The first numeric splits of the tree, level by level.
+template <class Bin>
+void SetTop(ForestTree<Bin>& tree) {
+  const auto in_top = [&](uint32_t node) {
+    return tree.nodes[node].left != node && (tree.set_of_node.empty() || tree.set_of_node[node] < 0);
   };
-  size_t i = 0;
-  for (; i + kLanes <= rows; i += kLanes) walk_lanes(i, std::integral_constant<size_t, kLanes>());
-  for (; i < rows; ++i) walk_lanes(i, std::integral_constant<size_t, 1>());
+  if (!in_top(0)) return;
+  struct Entry {
+    uint32_t node;
+    size_t level;
+  };
+  std::vector<Entry> queue = {{0, 0}};
+  tree.shallowest_exit = tree.depth;
+  size_t planned = 1;  // nodes of the top, those in the queue included
+  for (size_t i = 0; i < queue.size(); ++i) {
+    const auto [index, level] = queue[i];
+    const ForestNode<Bin>& node = tree.nodes[index];
+    const auto follow = [&](uint32_t child) -> uint8_t {
+      if (in_top(child) && planned < kMaxTopNodes) {
+        queue.push_back({child, level + 1});
+        return static_cast<uint8_t>(planned++);
+      }
+      const bool leaf = tree.nodes[child].left == child;
+      if (!leaf) tree.shallowest_exit = std::min(tree.shallowest_exit, level + 1);
+      tree.exits.push_back(child);
+      return static_cast<uint8_t>(TopNode<Bin>::kExit + tree.exits.size() - 1);
+    };
+    TopNode<Bin> top{node.column, node.limit, node.missing_right, 0, 0};
+    top.left = follow(node.left);
+    top.right = follow(node.left + 1);
+    tree.top.push_back(top);
+  }
 }
 
 template <class Bin>
 ForestTree<Bin> MakeTree(const Model& model, const Tree& tree, std::span<const std::vector<double>> thresholds,
-                         std::span<const uint16_t> position) {
+                         std::span<const uint32_t> position) {
   ForestTree<Bin> forest_tree;
   const size_t size = tree.nodes.size();
   forest_tree.nodes.resize(size);
@@ -85,7 +115,7 @@ ForestTree<Bin> MakeTree(const Model& model, const Tree& tree, std::span<const s
     }
     const size_t feature = static_cast<size_t>(node.feature);
     out.left = static_cast<uint32_t>(node.left);
-    out.feature = position[feature];
+    out.column = position[feature] * static_cast<uint32_t>(kRowsPerBlock);
     depth[static_cast<size_t>(node.left)] = depth[static_cast<size_t>(node.left) + 1] = depth[i] + 1;
     if (node.category_set >= 0) {
       forest_tree.set_of_node[i] = static_cast<int32_t>(forest_tree.sets.size());
@@ -100,6 +130,7 @@ ForestTree<Bin> MakeTree(const Model& model, const Tree& tree, std::span<const s
     out.missing_right = node.missing_left ? 0 : 1;
     out.limit = static_cast<Bin>(rank - (node.missing_left ? 0 : 1));
   }
+  SetTop(forest_tree);
   return forest_tree;
 }
 
@@ -129,8 +160,8 @@ std::vector<bool> UsedFeatures(const Model& model) {
 template <class Bin>
 Forest<Bin> MakeForest(const Model& model, std::span<const std::vector<double>> thresholds) {
   const std::vector<bool> used = UsedFeatures(model);
-  std::vector<uint16_t> position(used.size(), 0);
-  uint16_t next = 0;
+  std::vector<uint32_t> position(used.size(), 0);
+  uint32_t next = 0;
   for (size_t f = 0; f < used.size(); ++f)
     if (used[f]) position[f] = next++;
   Forest<Bin> forest;
@@ -139,23 +170,25 @@ Forest<Bin> MakeForest(const Model& model, std::span<const std::vector<double>> 
 }
 
 template <class Bin>
-void AddTree(const ForestTree<Bin>& tree, const Bin* bins, size_t num_features, size_t rows, double* scores,
-             size_t stride) {
-  const double* values = tree.values.data();
-  Walk(tree, bins, num_features, rows, [&](size_t i, uint32_t leaf) { scores[i * stride] += values[leaf]; });
-}
-
-template <class Bin>
-void FindLeaves(const ForestTree<Bin>& tree, const Bin* bins, size_t num_features, size_t rows, int32_t* leaves,
-                size_t stride) {
-  Walk(tree, bins, num_features, rows,
-       [&](size_t i, uint32_t leaf) { leaves[i * stride] = static_cast<int32_t>(leaf); });
+void FindLeaves(Isa isa, const ForestTree<Bin>& tree, const Bin* bins, size_t rows, uint32_t* leaves) {
+  size_t levels = tree.depth;
+  // One lane is no vector: it would visit the whole top for every row.
+  if (!tree.top.empty() && isa != Isa::kScalar) {
+    alignas(64) Bin exits[kRowsPerBlock];
+    WalkTop(isa, tree, bins, rows, exits);
+    for (size_t i = 0; i < rows; ++i) leaves[i] = tree.exits[exits[i]];
+    levels -= tree.shallowest_exit;
+  } else {
+    std::fill(leaves, leaves + rows, 0);
+  }
+  size_t i = 0;
+  for (; i + kLanes <= rows; i += kLanes) WalkDown<kLanes>(tree, bins + i, levels, leaves + i);
+  for (; i < rows; ++i) WalkDown<1>(tree, bins + i, levels, leaves + i);
 }
 
 #define RAMET_INSTANTIATE_FOREST(Bin)                                                                          \
   template Forest<Bin> MakeForest(const Model&, std::span<const std::vector<double>>);                         \
-  template void AddTree(const ForestTree<Bin>&, const Bin*, size_t, size_t, double*, size_t);                  \
-  template void FindLeaves(const ForestTree<Bin>&, const Bin*, size_t, size_t, int32_t*, size_t);
+  template void FindLeaves(Isa, const ForestTree<Bin>&, const Bin*, size_t, uint32_t*);
 RAMET_INSTANTIATE_FOREST(uint8_t)
 RAMET_INSTANTIATE_FOREST(uint16_t)
 RAMET_INSTANTIATE_FOREST(uint32_t)

@@ -2,35 +2,58 @@
 //
 //   thresholds of feature f over all trees, sorted ──► a value's position among them (Bin) ──► x <= t  <=>  position <= rank(t)
 //
-// A categorical feature's bin is 0 for missing, 1 + index for a listed category, and one more for any other key.
+// A categorical feature's bin is 0 for missing, 1 + index for a listed category, and one more for any other key. Rows come in
+// blocks, column-major: the bin of row i and used feature f is bins[f * kRowsPerBlock + i].
+//
+// A tree is walked in two steps. Its first levels (`top`) are decided for a whole vector of rows at once: every node of them
+// is compared for all rows, and masks say who gets there — a few operations per node, shared by as many rows as a vector has
+// bytes. From the exits of the top, rows walk on one by one, several at a time so that their loads overlap.
 #pragma once
 
 #include <cstdint>
 #include <span>
 #include <vector>
 
+#include "ramet/base/isa.h"
 #include "ramet/bins/encode.h"
 #include "ramet/model/model.h"
 
 namespace ramet {
 
+// Rows of a block: their bins, beside one tree, stay in the first-level cache. A multiple of every vector's lanes.
+inline constexpr size_t kRowsPerBlock = 512;
+// Splits of a tree's top at most: five levels. Each costs a few operations a vector, whoever gets there.
+inline constexpr size_t kMaxTopNodes = 31;
+
 // Numeric: bins b with b - missing_right > limit, in unsigned arithmetic of Bin, go right. With missing_right = 1 the bin 0 of
 // missing values wraps around to the largest. A leaf is its own left child and has the largest limit, so that a row stays.
 template <class Bin>
 struct ForestNode {
-  uint32_t left = 0;      // index in the tree; the right child is left + 1
-  uint16_t feature = 0;   // position among the used features
+  uint32_t left = 0;           // index in the tree; the right child is left + 1
+  uint32_t column = 0;         // position among the used features, times kRowsPerBlock
   Bin limit = static_cast<Bin>(~Bin{0});
-  Bin missing_right = 0;  // 0 or 1
+  Bin missing_right = 0;       // 0 or 1
+};
+
+// A numeric split of the top. `left` and `right` are the top node that follows, or kExit + the exit's number.
+template <class Bin>
+struct TopNode {
+  static constexpr uint8_t kExit = 0x80;
+  uint32_t column;
+  Bin limit, missing_right;
+  uint8_t left, right;
 };
 
 template <class Bin>
 struct ForestTree {
   std::vector<ForestNode<Bin>> nodes;
-  std::vector<double> values;         // of leaves, 0 elsewhere
-  std::vector<int32_t> set_of_node;   // categorical splits: index into sets; -1 elsewhere; empty if there are none
+  std::vector<double> values;               // of leaves, 0 elsewhere
+  std::vector<int32_t> set_of_node;         // categorical splits: index into sets; -1 elsewhere; empty if there are none
   std::vector<std::vector<uint64_t>> sets;  // bins that go left
-  size_t depth = 0;                   // longest path
+  size_t depth = 0;                         // longest path
+  std::vector<TopNode<Bin>> top;            // the first numeric splits, level by level; parents before children
+  std::vector<uint32_t> exits;              // node of each exit
+  size_t shallowest_exit = 0;               // its level
 };
 
 // The features that some tree uses, and how their values become bins.
@@ -53,13 +76,8 @@ std::vector<bool> UsedFeatures(const Model& model);
 template <class Bin>
 Forest<Bin> MakeForest(const Model& model, std::span<const std::vector<double>> thresholds);
 
-// scores[i * stride] += the value of the leaf of row i, for `rows` rows of `num_features` bins each.
+// leaves[i] = node index of the leaf of row i, for the first `rows` rows of a block. `bins` is readable for all kRowsPerBlock.
 template <class Bin>
-void AddTree(const ForestTree<Bin>& tree, const Bin* bins, size_t num_features, size_t rows, double* scores, size_t stride);
-
-// leaves[i * stride] = node index of the leaf of row i.
-template <class Bin>
-void FindLeaves(const ForestTree<Bin>& tree, const Bin* bins, size_t num_features, size_t rows, int32_t* leaves,
-                size_t stride);
+void FindLeaves(Isa isa, const ForestTree<Bin>& tree, const Bin* bins, size_t rows, uint32_t* leaves);
 
 }  // namespace ramet

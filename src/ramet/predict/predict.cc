@@ -10,20 +10,27 @@
 namespace ramet {
 namespace {
 
-// Rows whose bins and scores, beside one tree, stay in the first-level cache.
-constexpr size_t kRowsPerBlock = 512;
-
 struct Block {
   size_t chunk, begin, end;  // rows of the chunk
   size_t first_row;          // of the table
+  size_t number;
 };
 
 std::vector<Block> BlocksOf(const Table& table) {
   std::vector<Block> blocks;
   for (size_t c = 0; c < table.num_chunks(); ++c)
     for (size_t begin = 0; begin < table.chunk(c).num_rows(); begin += kRowsPerBlock)
-      blocks.push_back({c, begin, std::min(table.chunk(c).num_rows(), begin + kRowsPerBlock), table.chunk_begin(c) + begin});
+      blocks.push_back({c, begin, std::min(table.chunk(c).num_rows(), begin + kRowsPerBlock),
+                        table.chunk_begin(c) + begin, blocks.size()});
   return blocks;
+}
+
+// scores[i * stride] += the value of the leaf of row i.
+template <class Bin>
+void AddTree(Isa isa, const ForestTree<Bin>& tree, const Bin* bins, size_t rows, double* scores, size_t stride) {
+  uint32_t leaves[kRowsPerBlock];
+  FindLeaves(isa, tree, bins, rows, leaves);
+  for (size_t i = 0; i < rows; ++i) scores[i * stride] += tree.values[leaves[i]];
 }
 
 Status CheckLoss(const Model& model) {
@@ -47,14 +54,12 @@ struct Predictor::Impl {
 
   template <class Bin>
   Status EncodeBlock(const Table& table, std::span<const size_t> columns, const Block& block, Bin* bins) const {
-    const size_t rows = block.end - block.begin;
-    Bin column_bins[kRowsPerBlock];
     for (size_t f = 0; f < features.size(); ++f) {
       const ColumnView column = table.chunk(block.chunk).column(columns[features[f].model_feature]);
+      Bin* out = bins + f * kRowsPerBlock;
       RAMET_RETURN_IF_ERROR(features[f].kind == FeatureKind::kNumeric
-                                ? features[f].numeric.EncodeColumn(column, block.begin, block.end, column_bins)
-                                : features[f].categories.EncodeColumn(column, block.begin, block.end, column_bins));
-      for (size_t i = 0; i < rows; ++i) bins[i * features.size() + f] = column_bins[i];
+                                ? features[f].numeric.EncodeColumn(column, block.begin, block.end, out)
+                                : features[f].categories.EncodeColumn(column, block.begin, block.end, out));
     }
     return {};
   }
@@ -70,7 +75,7 @@ struct Predictor::Impl {
           RunOnThreads(context, [&] {
             ParallelFor(0, blocks.size(), 1, [&](size_t b, size_t) {
               if (context.Cancelled()) return;
-              std::vector<Bin> bins(kRowsPerBlock * std::max<size_t>(1, features.size()));
+              Buffer<Bin> bins = Buffer<Bin>::Zeroed(kRowsPerBlock * std::max<size_t>(1, features.size()));
               statuses[b] = EncodeBlock(table, columns, blocks[b], bins.data());
               if (statuses[b].ok()) visit(trees, blocks[b], bins.data());
             });
@@ -140,7 +145,7 @@ Result<Buffer<double>> Predictor::RawScores(const Context& context, const Table&
         double* out = scores.data() + block.first_row * outputs;
         for (size_t i = 0; i < rows * outputs; ++i) out[i] = impl_->base_scores[i % outputs];
         for (size_t t = 0; t < trees; ++t)
-          AddTree(forest.trees[t], bins, impl_->features.size(), rows, out + t % outputs, outputs);
+          AddTree(context.isa, forest.trees[t], bins, rows, out + t % outputs, outputs);
       }));
   return scores;
 }
@@ -152,8 +157,12 @@ Result<Buffer<int32_t>> Predictor::Leaves(const Context& context, const Table& t
   RAMET_RETURN_IF_ERROR(impl_->ForEachBlock(
       context, table, columns, [&]<class Bin>(const Forest<Bin>& forest, const Block& block, const Bin* bins) {
         int32_t* out = leaves.data() + block.first_row * trees;
-        for (size_t t = 0; t < trees; ++t)
-          FindLeaves(forest.trees[t], bins, impl_->features.size(), block.end - block.begin, out + t, trees);
+        const size_t rows = block.end - block.begin;
+        uint32_t nodes[kRowsPerBlock];
+        for (size_t t = 0; t < trees; ++t) {
+          FindLeaves(context.isa, forest.trees[t], bins, rows, nodes);
+          for (size_t i = 0; i < rows; ++i) out[i * trees + t] = static_cast<int32_t>(nodes[i]);
+        }
       }));
   return leaves;
 }
@@ -164,24 +173,24 @@ Status Predictor::StagedRawScores(const Context& context, const Table& table,
   const size_t outputs = num_outputs(), num_features = impl_->features.size();
   Buffer<double> scores(table.num_rows() * outputs);
   for (size_t i = 0; i < scores.size(); ++i) scores[i] = impl_->base_scores[i % outputs];
-  // All bins are kept, so that values are read and placed once.
+  // All blocks' bins are kept, so that values are read and placed once.
+  const std::vector<Block> blocks = BlocksOf(table);
   return std::visit(
-      [&]<class Bin>(const Forest<Bin>&) -> Status {
-        Buffer<Bin> all_bins(table.num_rows() * num_features);
+      [&]<class Bin>(const Forest<Bin>& forest) -> Status {
+        const size_t block_size = kRowsPerBlock * num_features;
+        Buffer<Bin> bins = Buffer<Bin>::Zeroed(blocks.size() * block_size);
         RAMET_RETURN_IF_ERROR(impl_->ForEachBlock(
-            context, table, columns, [&]<class B>(const Forest<B>&, const Block& block, const B* bins) {
+            context, table, columns, [&]<class B>(const Forest<B>&, const Block& block, const B* block_bins) {
               if constexpr (std::is_same_v<B, Bin>)
-                std::copy(bins, bins + (block.end - block.begin) * num_features,
-                          all_bins.data() + block.first_row * num_features);
+                std::copy(block_bins, block_bins + block_size, bins.data() + block.number * block_size);
             }));
-        const Forest<Bin>& forest = std::get<Forest<Bin>>(impl_->forest);
         for (size_t round = 1; round * outputs <= impl_->num_trees; ++round) {
           if (context.Cancelled()) return CancelledError("prediction was stopped");
           RunOnThreads(context, [&] {
-            ParallelFor(0, table.num_rows(), kRowsPerBlock, [&](size_t begin, size_t end) {
+            ParallelFor(0, blocks.size(), 1, [&](size_t b, size_t) {
               for (size_t k = 0; k < outputs; ++k)
-                AddTree(forest.trees[(round - 1) * outputs + k], all_bins.data() + begin * num_features, num_features,
-                        end - begin, scores.data() + begin * outputs + k, outputs);
+                AddTree(context.isa, forest.trees[(round - 1) * outputs + k], bins.data() + b * block_size,
+                        blocks[b].end - blocks[b].begin, scores.data() + blocks[b].first_row * outputs + k, outputs);
             });
           });
           stage(round, scores);
