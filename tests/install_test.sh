@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Law: what `cmake --install` puts down is enough. A program outside the tree finds the package, builds against its headers
-# and library alone, and trains the same model with one thread and with several.
+# and library alone, and trains the same model with one thread and with several. The installed command finds its libraries.
 #
 #   tests/install_test.sh BUILD_FOLDER
 set -euo pipefail
@@ -29,3 +29,10 @@ printf '%s\n' "$one"
 grep -qE '^digest [0-9a-f]{64}$' <<<"$one" || fail "no digest was printed"
 [[ "$one" == "$many" ]] || fail "one thread and three disagree: $many"
 cmp "$work/one.ramet" "$work/many.ramet" || fail "the model files differ"
+
+# Moved to another folder, as a package would be: no path of the build may be left in what was installed.
+mv "$work/prefix" "$work/moved"
+if [[ -e "$work/moved/bin/ramet" ]]; then
+  "$work/moved/bin/ramet" digest "$work/one.ramet" "$work/many.ramet" --same || fail "the installed command"
+fi
+! grep -rlF -e "$source_folder" "$work/moved" --include='*.cmake' || fail "a path of the source folder was installed"

@@ -94,15 +94,18 @@ def print_importance(importance: list[dict], count: int = 5) -> None:
 
 def print_speed(report: dict, rows_predicted: int, seconds_predicting: float) -> None:
     heading("How fast")
-    seconds = report["seconds"]
-    ingest = report["rows"] / (seconds["read"] + seconds["bin"])
-    print(f"  {'read and bin':<20} {seconds['read'] + seconds['bin']:>6.2f} s  {ingest:>13,.0f} rows per second")
-    print(
-        f"  {'train':<20} {seconds['train']:>6.2f} s  {report['rows'] / seconds['train']:>13,.0f} rows per second, "
-        f"{report['rounds']} rounds; {report['rows_per_second']:,.0f} rows x rounds per second"
-    )
-    evaluated = rows_predicted / seconds_predicting
-    print(f"  {'evaluate':<20} {seconds_predicting:>6.2f} s  {evaluated:>13,.0f} rows per second, reading included")
+    seconds, rounds = report["seconds"], len(report["validation"]["history"])  # those after the best one too
+    for step, took, count, unit in (
+        ("read and bin", seconds["read"] + seconds["bin"], report["rows"], "rows per second"),
+        (
+            "train",
+            seconds["train"],
+            report["rows"] * report["rounds"],
+            f"rows per second, times {report['rounds']} rounds",
+        ),
+        ("evaluate", seconds_predicting, rows_predicted, "rows per second, start and reading included"),
+    ):
+        print(f"  {step:<20} {took:>6.2f} s  {count / took:>13,.0f} {unit}")
     print(f"  {'peak memory':<20} {report['peak_memory_bytes'] / 1e6:>6.0f} MB")
 
 
