@@ -100,8 +100,8 @@ def print_speed(report: dict, rows_predicted: int, seconds_predicting: float) ->
         (
             "train",
             seconds["train"],
-            report["rows"] * report["rounds"],
-            f"rows per second, times {report['rounds']} rounds",
+            report["rows"] * rounds,
+            f"rows per second, times {rounds} rounds",
         ),
         ("evaluate", seconds_predicting, rows_predicted, "rows per second, start and reading included"),
     ):
