@@ -24,11 +24,8 @@ SETTINGS = [
     "--label", "late",
     "--max-iter", "300",
     "--learning-rate", "0.05",
-    "--min-samples-leaf", "200",
-    "--l2-regularization", "5",
-    "--max-features", "0.5",
     "--early-stopping",
-    "--n-iter-no-change", "50",
+    "--n-iter-no-change", "30",
 ]  # fmt: skip
 PARTS = 7
 
