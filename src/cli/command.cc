@@ -60,6 +60,20 @@ int ReportParse(const CLI::App& app, const CLI::ParseError& error, const Console
   return kExitUsage;
 }
 
+// An error if what should be a verb is none; CLI11 would only call it unexpected.
+Status CheckVerb(const CLI::App& app, int argc, const char* const* argv) {
+  const std::string named = argc < 2 ? "" : argv[1];
+  if (named.starts_with('-')) return {};
+  std::string verbs;
+  for (const CLI::App* verb : app.get_subcommands({})) {
+    if (verb->get_name() == named) return {};
+    verbs += (verbs.empty() ? "" : ", ") + verb->get_name();
+  }
+  return InvalidArgument(
+      (named.empty() ? "a verb is missing" : "there is no verb \"" + named + "\"") +
+      ". The verbs are: " + verbs + "; see `ramet --help`.");
+}
+
 int Run(int argc, const char* const* argv, const TableSource& source, const Console& console) {
   CLI::App app("Machine learning on tables", "ramet");
   const auto formatter = std::make_shared<ExampleFirst>();
@@ -67,7 +81,7 @@ int Run(int argc, const char* const* argv, const TableSource& source, const Cons
   app.formatter(formatter);
   app.footer(kHelp);
   app.set_version_flag("--version", std::string("ramet ") + kVersion);
-  app.require_subcommand(1);
+  app.require_subcommand(0, 1);  // none at all has an error of its own, below
   Session session{source, console, {}};
   AddTrain(app, session);
   AddPredict(app, session);
@@ -75,10 +89,18 @@ int Run(int argc, const char* const* argv, const TableSource& source, const Cons
   AddInspect(app, session);
   AddDigest(app, session);
   AddDoctor(app, session);
+  if (const Status known = CheckVerb(app, argc, argv); !known.ok()) {
+    console.err << "ramet: " << known.error().message << "\n";
+    return kExitUsage;
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return ReportParse(app, error, console);
+  }
+  if (!session.run) {
+    console.err << "ramet: a verb is missing. See `ramet --help`.\n";
+    return kExitUsage;
   }
   const Status status = session.run();
   console.out.flush();

@@ -46,8 +46,7 @@ void ReaderFlags::AddTo(CLI::App& verb) {
       ->type_name("TEXT")
       ->group(group);
   verb.add_option("--delimiter", delimiter, "Between the fields of a CSV file; \\t for tab")
-      ->type_name("CHAR")
-      ->default_str(",")
+      ->type_name("CHAR [,]")
       ->group(group);
   verb.add_option("--format", format, "csv, parquet or feather; left out, the file's name says it")
       ->type_name("NAME")
