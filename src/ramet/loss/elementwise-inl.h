@@ -11,6 +11,8 @@
 
 #include <hwy/highway.h>
 
+#include <limits>
+
 #include "ramet/base/math-inl.h"
 #include "ramet/loss/loss.h"
 
@@ -49,15 +51,22 @@ class RangeOf {
   hn::Vec<DF> gradient_, hessian_, poison_;
 };
 
+// What rounds beyond float32's range becomes NaN: infinity on some instruction sets, the largest number on others otherwise.
+template <class D, class V>
+HWY_INLINE hn::Vec<hn::Rebind<float, D>> ToFloat32(D d, V x) {
+  const auto too_large = hn::Ge(hn::Abs(x), hn::Set(d, 0x1.ffffffp+127));
+  const auto nan = hn::Set(d, std::numeric_limits<double>::quiet_NaN());
+  return hn::DemoteTo(hn::Rebind<float, D>(), hn::IfThenElse(too_large, nan, x));
+}
+
 // Rounds to float32, stores (gradient, hessian) pairs and updates the range.
 template <class D, class V, class Range>
 HWY_INLINE void StoreGradients(D d, V gradient, V hessian, GradientHessian* out, Range& range) {
   const hn::Rebind<float, D> df;
-  const auto g = hn::DemoteTo(df, gradient);
-  const auto h = hn::DemoteTo(df, hessian);
+  const auto g = ToFloat32(d, gradient);
+  const auto h = ToFloat32(d, hessian);
   hn::StoreInterleaved2(g, h, df, reinterpret_cast<float*>(out));
   range.Add(g, h);
-  (void)d;
 }
 
 // formula(d, score, label, gradient&, hessian&) for rows [begin, end) in steps of d's lanes; the weight is applied here.
