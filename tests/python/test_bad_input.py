@@ -199,11 +199,14 @@ PARAMETERS = [
     Case("no such verb", ("fly",), USAGE, ("fly", "train")),
     Case("no label", ("train", "a.csv", "--out", "m.ramet"), USAGE, ("--label",)),
     Case("no output", ("train", "a.csv", "--label", "y"), USAGE, ("--out",)),
-    Case("unknown parameter in a file", train("--params", "p.toml"), USAGE, ("p.toml", "learning_speed", "learning_rate"),
+    Case("unknown parameter in a file", train("--params", "p.toml"), USAGE, ("p.toml", "learning_speed",
+         "learning_rate"),
          {"p.toml": "learning_speed = 0.1\n"}),
-    Case("bad value in a file", train("--params", "p.json"), USAGE, ("p.json", "max_iter"), {"p.json": '{"max_iter": "x"}'}),
+    Case("bad value in a file", train("--params", "p.json"), USAGE, ("p.json", "max_iter"),
+         {"p.json": '{"max_iter": "x"}'}),
     Case("malformed JSON", train("--params", "p.json"), USAGE, ("p.json", "JSON"), {"p.json": '{"max_iter": '}),
-    Case("malformed lines", train("--params", "p.toml"), USAGE, ("p.toml", "line 2"), {"p.toml": "max_iter = 3\nloss\n"}),
+    Case("malformed lines", train("--params", "p.toml"), USAGE, ("p.toml", "line 2"),
+         {"p.toml": "max_iter = 3\nloss\n"}),
     Case("no parameter file", train("--params", "nowhere.toml"), WORLD, ("nowhere.toml",)),
     Case("a folder of parameters", train("--params", "d"), WORLD, ("d:",), {"d": folder}),
     Case("no threads", train("--threads", "0"), USAGE, ("--threads 0",)),
@@ -259,7 +262,8 @@ MODELS = [
     Case("predict without rows' file", ("predict", "bad.ramet", "no.csv", "--out", "p.csv"), WORLD, ("no.csv",), GOOD),
     Case("predict into no folder", ("predict", "bad.ramet", "a.csv", "--out", "no/p.csv"), WORLD, ("no/p.csv",), GOOD),
     Case("predict on a full disk", PREDICT, WORLD, ("p.csv",), GOOD, limit_bytes=1000),
-    Case("predict into Parquet", ("predict", "bad.ramet", "a.csv", "--out", "p.parquet"), USAGE, ("p.parquet", "CSV"), GOOD),
+    Case("predict into Parquet", ("predict", "bad.ramet", "a.csv", "--out", "p.parquet"), USAGE, ("p.parquet",
+         "CSV"), GOOD),
     Case("predict two things", (*PREDICT, "--raw", "--leaf"), USAGE, ("--raw", "--leaf"), GOOD),
     Case("predict with too many rounds", (*PREDICT, "--rounds", "99"), USAGE, ("--rounds 99", "5 rounds"), GOOD),
     Case("predict JSON nowhere", ("predict", "bad.ramet", "a.csv", "--json"), USAGE, ("--json", "--out"), GOOD),
@@ -269,14 +273,17 @@ MODELS = [
          GOOD | {"a.csv": with_column("y", ["5"])}),
     Case("evaluate a missing label", ("evaluate", "bad.ramet", "a.csv"), WORLD, ("a.csv", '"y"', "row 1"),
          GOOD | {"a.csv": with_column("y", [""])}),
-    Case("evaluate negative weights", ("evaluate", "bad.ramet", "a.csv", "--weight", "w"), WORLD, ("a.csv", '"w"', "-1"),
+    Case("evaluate negative weights", ("evaluate", "bad.ramet", "a.csv", "--weight", "w"), WORLD, ("a.csv", '"w"',
+         "-1"),
          GOOD | {"a.csv": with_column("w", ["-1"])}),
     Case("resume with other features", train("--resume", "bad.ramet", "--drop", "z"), WORLD, ("features",), GOOD),
     Case("resume with another parameter", train("--resume", "bad.ramet", "--learning-rate", "0.5"), USAGE,
          ("--resume bad.ramet", "learning_rate", "0.5"), GOOD),
-    Case("resume and initial model", train("--resume", "bad.ramet", "--init-model", "bad.ramet"), USAGE, ("--resume",), GOOD),
+    Case("resume and initial model", train("--resume", "bad.ramet", "--init-model", "bad.ramet"), USAGE,
+         ("--resume",), GOOD),
     Case("resume from no file", train("--resume", "no.ramet"), WORLD, ("no.ramet",)),
-    Case("initial model of another loss", ("train", "a.csv", "--label", "y", "--out", "m.ramet", "--init-model", "bad.ramet"),
+    Case("initial model of another loss", ("train", "a.csv", "--label", "y", "--out", "m.ramet", "--init-model",
+         "bad.ramet"),
          USAGE, ("initial model", "loss"), GOOD | {"a.csv": regression_table()}),
     Case("initial model with all rounds", train("--init-model", "bad.ramet"), USAGE, ("bad.ramet", "5 rounds"), GOOD),
     Case("inspect no such tree", ("inspect", "bad.ramet", "--tree", "500"), USAGE, ("--tree 500", "5 trees"), GOOD),
@@ -284,7 +291,8 @@ MODELS = [
     Case("inspect a drawing of nothing", ("inspect", "bad.ramet", "--dot"), USAGE, ("--dot", "--tree"), GOOD),
     Case("inspect by colour", ("inspect", "bad.ramet", "--importance=colour"), USAGE, ("colour", "gain"), GOOD),
     Case("digest of no model", ("digest", "a.csv"), WORLD, ("a.csv", "not a Ramet model")),
-    Case("digest of other models", ("digest", "bad.ramet", "a.csv", "--same", "--file"), WORLD, ("bad.ramet", "differ"), GOOD),
+    Case("digest of other models", ("digest", "bad.ramet", "a.csv", "--same", "--file"), WORLD, ("bad.ramet",
+         "differ"), GOOD),
     Case("digest of files as data", ("digest", "--data", "nowhere.csv"), WORLD, ("nowhere.csv",)),
     Case("digest columns of a model", ("digest", "bad.ramet", "--columns"), USAGE, ("--data",), GOOD),
 ]  # fmt: skip
@@ -362,7 +370,7 @@ def test_read_only_folder(ramet: Ramet):
 
 def test_a_full_disk_under_standard_output(ramet: Ramet, good_model: Path):
     (ramet.folder / "a.csv").write_text(table(5000))
-    with open("/dev/full", "w") as full:
+    with Path("/dev/full").open("w") as full:
         done = ramet("predict", good_model, "a.csv", stdout=full)
     require_refusal(done, WORLD, ("standard output",))
 
