@@ -164,10 +164,16 @@ Result<TrainResult> TrainOnThreads(const Run& run) {
   const bool holds_out = run.parameters.early_stopping && run.validation == nullptr;
   const HoldOut hold_out(run.parameters, holds_out);
   const std::vector<uint32_t> held_out = HeldOutRows(run.train.num_rows, hold_out);
-  if (holds_out && held_out.empty())
+  const std::vector<float>& weights = run.train.weights;
+  if (holds_out && std::none_of(held_out.begin(), held_out.end(),
+                                [&](uint32_t row) { return weights.empty() || weights[row] != 0; }))
     return DataError("no row was held out for early stopping: the table is too small. Give a validation set, or raise "
                      "validation_fraction.");
-  const std::vector<uint32_t> rows = TrainingRows(run.train.num_rows, run.train.weights, hold_out);
+  const std::vector<uint32_t> rows = TrainingRows(run.train.num_rows, weights, hold_out);
+  // Empty means all rows, which cannot be where some are held out.
+  if (holds_out && rows.empty())
+    return DataError("all rows were held out for early stopping: none is left to train on. Give a validation set, or lower "
+                     "validation_fraction.");
 
   Model& model = result.model;
   model = StartModel(run.parameters, run.loss, run.train);
