@@ -242,7 +242,7 @@ std::string SummaryJson(const Summary& summary) {
   };
   if (!result.validation_history.empty() && result.best_round > 0)
     json["validation"] = {{"metric", result.metric_name},
-                          {"value", result.validation_history.back()},
+                          {"value", result.validation_history[result.best_round - 1]},
                           {"best_round", result.best_round},
                           {"stopped_early", result.stopped_early},
                           {"history", result.validation_history}};
@@ -260,12 +260,10 @@ std::string SummaryText(const Summary& summary) {
           Thousands(static_cast<uint64_t>(summary.RowsPerSecond())) +
           " rows x rounds per second; peak memory " +
           Bytes(static_cast<double>(PeakMemoryBytes())) + "\n";
-  if (!result.validation_history.empty())
+  if (!result.validation_history.empty() && result.best_round > 0)
     text += "validation " + result.metric_name + " " +
-            Significant(result.validation_history.back()) + " after the last round" +
-            (result.stopped_early ? "; stopped early, best round " + Thousands(result.best_round)
-                                  : "") +
-            "\n";
+            Significant(result.validation_history[result.best_round - 1]) + " after round " +
+            Thousands(result.best_round) + (result.stopped_early ? "; stopped early" : "") + "\n";
   return text + "digest " + Digest(result.model) + "\nwritten to " + summary.flags.out + "\n";
 }
 

@@ -81,6 +81,7 @@ def test_validation_is_measured_and_can_stop_training(ramet: Ramet):
     assert stopped["rounds"] == stopped["validation"]["best_round"] < 500
     # The best model's metric is what `evaluate` finds.
     best = min(stopped["validation"]["history"])
+    assert stopped["validation"]["value"] == best
     assert ramet.json("evaluate", "m.ramet", "v.csv")["metrics"]["logloss"] == best
 
 
