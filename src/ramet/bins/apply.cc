@@ -56,7 +56,7 @@ Result<BinnedMatrix> ApplyBins(const Context& context, const BinMapper& mapper, 
     const size_t rows = block.end - block.begin;
     for (size_t f = 0; f < num_features && status.ok(); ++f) {
       uint8_t* out = matrix.mutable_column(f) + first_row;
-      status = encoders[f].Encode(table.chunk(block.chunk).column(columns[f]), block.begin, block.end, out);
+      status = encoders[f].Encode(context.isa, table.chunk(block.chunk).column(columns[f]), block.begin, block.end, out);
     }
     for (size_t i = 0; i < rows; ++i) {
       uint8_t* row = matrix.mutable_row(first_row + i);

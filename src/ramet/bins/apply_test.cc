@@ -75,9 +75,13 @@ TEST(NumericEncoder, CountsThresholdsBelow) {
     std::vector<uint32_t> bins(values.size());
     std::vector<uint16_t> bins16(values.size());
     std::vector<uint8_t> bins8(values.size());
-    encoder.Encode(values.data(), values.size(), bins.data());
-    encoder.Encode(values.data(), values.size(), bins16.data());
-    if (thresholds.size() < 255) encoder.Encode(values.data(), values.size(), bins8.data());
+    const std::vector<Isa> isas = SupportedIsas();
+    const Isa isa = isas[seed % isas.size()];
+    SCOPED_TRACE(IsaName(isa));
+    encoder.Encode(isa, values.data(), values.size(), bins.data());
+    encoder.Encode(isa, values.data(), values.size(), bins16.data());
+    if (thresholds.size() < 255)
+      encoder.Encode(isa, values.data(), values.size(), bins8.data());
     for (size_t i = 0; i < values.size(); ++i) {
       const size_t below =
           std::lower_bound(thresholds.begin(), thresholds.end(), values[i]) - thresholds.begin();

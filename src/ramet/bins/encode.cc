@@ -4,6 +4,8 @@
 #include <bit>
 #include <limits>
 
+#include "ramet/bins/group_search.h"
+
 namespace ramet {
 namespace {
 
@@ -18,11 +20,19 @@ uint32_t TrainingBinOfOthers(const FeatureBins& bins) {
 
 NumericEncoder::NumericEncoder(std::span<const double> thresholds)
     : padded_(thresholds.begin(), thresholds.end()), first_step_(std::bit_ceil(thresholds.size() + 1) / 2) {
-  padded_.resize(std::max<size_t>(1, 2 * first_step_) - 1, std::numeric_limits<double>::infinity());
+  const double infinity = std::numeric_limits<double>::infinity();
+  padded_.resize(std::max<size_t>(2, 2 * first_step_), infinity);
+  if (thresholds.size() >= kThresholdsPerGroup * kThresholdsPerGroup) return;
+  padded_.resize(std::max(padded_.size(), kThresholdsPerGroup * kThresholdsPerGroup), infinity);
+  for (size_t group = 0; group < kThresholdsPerGroup; ++group)
+    last_of_group_.push_back(padded_[kThresholdsPerGroup * (group + 1) - 1]);
 }
 
 template <class Bin>
-void NumericEncoder::Encode(const double* values, size_t count, Bin* out) const {
+void NumericEncoder::Encode(Isa isa, const double* values, size_t count, Bin* out) const {
+  if constexpr (std::is_same_v<Bin, uint8_t>) {
+    if (!last_of_group_.empty() && EncodeByGroups(isa, last_of_group_.data(), padded_.data(), values, count, out)) return;
+  }
   // Binary search without branches, on several values at once, so that their loads overlap. `table[p + step - 1]` stays
   // inside: p + step <= 2 * first_step_ - 1.
   constexpr size_t kLanes = 8;
@@ -40,7 +50,7 @@ void NumericEncoder::Encode(const double* values, size_t count, Bin* out) const 
 }
 
 template <class Bin>
-Status NumericEncoder::EncodeColumn(const ColumnView& column, size_t begin, size_t end, Bin* out) const {
+Status NumericEncoder::EncodeColumn(Isa isa, const ColumnView& column, size_t begin, size_t end, Bin* out) const {
   if (!IsNumeric(column.type()))
     return DataError("column \"" + column.field().name + "\" holds " + std::string(ValueTypeName(column.type())) +
                      "s, but was numeric in training. Convert it to numbers.");
@@ -48,7 +58,7 @@ Status NumericEncoder::EncodeColumn(const ColumnView& column, size_t begin, size
   for (; begin < end; begin += kRowsPerBlock) {
     const size_t count = std::min(kRowsPerBlock, end - begin);
     column.ReadNumbers(begin, begin + count, values);
-    Encode(values, count, out);
+    Encode(isa, values, count, out);
     out += count;
   }
   return {};
@@ -93,8 +103,8 @@ Status CategoryEncoder::EncodeColumn(const ColumnView& column, size_t begin, siz
 }
 
 #define RAMET_INSTANTIATE_ENCODERS(Bin)                                                            \
-  template void NumericEncoder::Encode(const double*, size_t, Bin*) const;                         \
-  template Status NumericEncoder::EncodeColumn(const ColumnView&, size_t, size_t, Bin*) const;     \
+  template void NumericEncoder::Encode(Isa, const double*, size_t, Bin*) const;                         \
+  template Status NumericEncoder::EncodeColumn(Isa, const ColumnView&, size_t, size_t, Bin*) const;     \
   template Status CategoryEncoder::EncodeColumn(const ColumnView&, size_t, size_t, Bin*) const;
 RAMET_INSTANTIATE_ENCODERS(uint8_t)
 RAMET_INSTANTIATE_ENCODERS(uint16_t)
@@ -107,13 +117,13 @@ FeatureEncoder::FeatureEncoder(const FeatureBins& bins)
       numeric_(bins.thresholds),
       categories_(bins.categories, TrainingBinOfOthers(bins)) {}
 
-Status FeatureEncoder::Encode(const ColumnView& column, size_t begin, size_t end, uint8_t* out) const {
+Status FeatureEncoder::Encode(Isa isa, const ColumnView& column, size_t begin, size_t end, uint8_t* out) const {
   if (kind_ == FeatureKind::kCategorical) return categories_.EncodeColumn(column, begin, end, out);
   if (!has_values_) {
     std::fill_n(out, end - begin, uint8_t{0});
     return {};
   }
-  return numeric_.EncodeColumn(column, begin, end, out);
+  return numeric_.EncodeColumn(isa, column, begin, end, out);
 }
 
 }  // namespace ramet

@@ -17,14 +17,15 @@ class NumericEncoder {
   explicit NumericEncoder(std::span<const double> thresholds);
   // Bin is an unsigned integer that holds thresholds + 1. About 2 ns a value.
   template <class Bin>
-  void Encode(const double* values, size_t count, Bin* out) const;
+  void Encode(Isa isa, const double* values, size_t count, Bin* out) const;
   // out[i - begin] = position of row i. An error if the column holds strings.
   template <class Bin>
-  Status EncodeColumn(const ColumnView& column, size_t begin, size_t end, Bin* out) const;
+  Status EncodeColumn(Isa isa, const ColumnView& column, size_t begin, size_t end, Bin* out) const;
 
  private:
-  std::vector<double> padded_;  // thresholds, then +infinity, to a power of two minus one
+  std::vector<double> padded_;  // thresholds, then +infinity, to a power of two minus one, and one more
   size_t first_step_;           // half of that power of two
+  std::vector<double> last_of_group_;  // every 16th of up to 255 thresholds; empty for more
 };
 
 // Position of keys among sorted categories: 0 for missing, 1 + index, or `bin_of_others` for any other key.
@@ -45,7 +46,7 @@ class CategoryEncoder {
 class FeatureEncoder {
  public:
   explicit FeatureEncoder(const FeatureBins& bins);
-  Status Encode(const ColumnView& column, size_t begin, size_t end, uint8_t* out) const;
+  Status Encode(Isa isa, const ColumnView& column, size_t begin, size_t end, uint8_t* out) const;
 
  private:
   FeatureKind kind_;

@@ -8,10 +8,8 @@
 namespace ramet {
 namespace {
 
-// Rows walked down a tree together: their loads overlap.
-constexpr size_t kLanes = 8;
-// Levels between two looks at whether all lanes have arrived.
-constexpr size_t kLevelsPerCheck = 4;
+// Rows that walk down a deep tree together.
+constexpr size_t kRowsPerGroup = 16;
 
 std::vector<uint64_t> LeftBins(const ModelFeature& feature, const Node& node, const CategorySet& set) {
   const size_t bins = feature.categories.size() + 2;
@@ -27,7 +25,7 @@ std::vector<uint64_t> LeftBins(const ModelFeature& feature, const Node& node, co
 template <class Bin>
 inline uint32_t NumericStep(const ForestNode<Bin>* nodes, uint32_t node, const Bin* bins) {
   const ForestNode<Bin>& split = nodes[node];
-  const Bin bin = static_cast<Bin>(bins[split.column] - split.missing_right);
+  const Bin bin = static_cast<Bin>(bins[split.feature * kRowsPerBlock] - split.missing_right);
   return split.left + (bin > split.limit ? 1 : 0);
 }
 
@@ -36,29 +34,50 @@ inline uint32_t AnyStep(const ForestTree<Bin>& tree, uint32_t node, const Bin* b
   const int32_t set = tree.set_of_node[node];
   if (set < 0) return NumericStep(tree.nodes.data(), node, bins);
   const ForestNode<Bin>& split = tree.nodes[node];
-  const Bin bin = bins[split.column];
+  const Bin bin = bins[split.feature * kRowsPerBlock];
   return split.left + (((tree.sets[static_cast<size_t>(set)][bin / 64] >> (bin % 64)) & 1) ? 0 : 1);
 }
 
-// Moves `n` rows from their nodes down to their leaves, a level at a time, for at most `levels` levels.
-template <size_t n, class Bin>
-inline void WalkDown(const ForestTree<Bin>& tree, const Bin* bins, size_t levels, uint32_t* leaves) {
-  uint32_t node[n];
-  for (size_t j = 0; j < n; ++j) node[j] = leaves[j];
+template <bool kCategorical, class Bin>
+inline uint32_t Step(const ForestTree<Bin>& tree, const ForestNode<Bin>* nodes, uint32_t node, const Bin* bins) {
+  return kCategorical ? AnyStep(tree, node, bins) : NumericStep(nodes, node, bins);
+}
+
+// Moves rows down a given number of levels. No branch depends on a row, so that the processor works on many at once.
+template <bool kCategorical, size_t kLevels, class Bin>
+void WalkLevels(const ForestTree<Bin>& tree, const Bin* bins, size_t rows, uint32_t* leaves) {
   const ForestNode<Bin>* nodes = tree.nodes.data();
-  while (levels > 0) {
-    const size_t steps = std::min(levels, kLevelsPerCheck);
-    levels -= steps;
-    uint32_t before[n];
-    for (size_t j = 0; j < n; ++j) before[j] = node[j];
-    for (size_t k = 0; k < steps; ++k)
-      for (size_t j = 0; j < n; ++j)
-        node[j] = tree.sets.empty() ? NumericStep(nodes, node[j], bins + j) : AnyStep(tree, node[j], bins + j);
-    bool moved = false;
-    for (size_t j = 0; j < n; ++j) moved |= node[j] != before[j];
-    if (!moved) break;
+  for (size_t i = 0; i < rows; ++i) {
+    uint32_t node = leaves[i];
+    for (size_t level = 0; level < kLevels; ++level) node = Step<kCategorical>(tree, nodes, node, bins + i);
+    leaves[i] = node;
   }
-  for (size_t j = 0; j < n; ++j) leaves[j] = node[j];
+}
+
+// Moves rows down to their leaves, `levels` below at most: a few levels are done without looking; in deep trees rows go four
+// levels at a time until all of a group have arrived.
+template <bool kCategorical, class Bin>
+void WalkDown(const ForestTree<Bin>& tree, const Bin* bins, size_t levels, size_t rows, uint32_t* leaves) {
+  switch (levels) {
+    case 0: return;
+    case 1: return WalkLevels<kCategorical, 1>(tree, bins, rows, leaves);
+    case 2: return WalkLevels<kCategorical, 2>(tree, bins, rows, leaves);
+    case 3: return WalkLevels<kCategorical, 3>(tree, bins, rows, leaves);
+    case 4: return WalkLevels<kCategorical, 4>(tree, bins, rows, leaves);
+    case 5: return WalkLevels<kCategorical, 5>(tree, bins, rows, leaves);
+    case 6: return WalkLevels<kCategorical, 6>(tree, bins, rows, leaves);
+  }
+  constexpr size_t kLevelsPerCheck = 4;
+  for (size_t i = 0; i < rows; i += kRowsPerGroup) {
+    const size_t group = std::min(kRowsPerGroup, rows - i);
+    bool moved = true;
+    for (size_t level = 0; level < levels && moved; level += kLevelsPerCheck) {
+      uint32_t before[kRowsPerGroup];
+      std::copy(leaves + i, leaves + i + group, before);
+      WalkLevels<kCategorical, kLevelsPerCheck>(tree, bins + i, group, leaves + i);
+      moved = !std::equal(before, before + group, leaves + i);
+    }
+  }
 }
 
 // The first numeric splits of the tree, level by level.
@@ -88,16 +107,52 @@ void SetTop(ForestTree<Bin>& tree) {
       tree.exits.push_back(child);
       return static_cast<uint8_t>(TopNode<Bin>::kExit + tree.exits.size() - 1);
     };
-    TopNode<Bin> top{node.column, node.limit, node.missing_right, 0, 0};
+    TopNode<Bin> top{node.feature, node.limit, node.missing_right, 0, 0};
     top.left = follow(node.left);
     top.right = follow(node.left + 1);
     tree.top.push_back(top);
   }
 }
 
+// The triplets that hang below the exits of the top (or below the root), level by level.
+void SetTriplets(ForestTree<uint8_t>& tree) {
+  const auto is_leaf = [&](uint32_t node) { return tree.nodes[node].left == node; };
+  std::vector<uint32_t> roots;  // of the triplets, in order
+  const auto triplet_at = [&](uint32_t node) {
+    if (is_leaf(node)) return ~static_cast<int32_t>(node);
+    roots.push_back(node);
+    return static_cast<int32_t>(roots.size() - 1);
+  };
+  for (uint32_t exit : tree.exits) tree.triplet_of_exit.push_back(triplet_at(exit));
+  for (size_t t = 0; t < roots.size(); ++t) {
+    Triplet triplet{};
+    std::fill_n(&triplet.shuffle[0][0], sizeof triplet.shuffle, uint8_t{0x80});
+    uint32_t level[8] = {roots[t]};
+    // Splits 0; 1, 2; 3 to 6. Below a leaf all ways lead to it.
+    for (size_t first = 0, width = 1; first < 7; first += width, width *= 2) {
+      uint32_t below[8];
+      for (size_t i = 0; i < width; ++i) {
+        const ForestNode<uint8_t>& node = tree.nodes[level[i]];
+        const size_t split = first + i;
+        triplet.shuffle[node.feature / 16][split] = node.feature % 16;
+        triplet.limit[split] = node.limit;
+        triplet.missing_right[split] = node.missing_right;
+        below[2 * i] = node.left;
+        below[2 * i + 1] = is_leaf(level[i]) ? level[i] : node.left + 1;
+      }
+      std::copy(below, below + 2 * width, level);
+    }
+    for (size_t way = 0; way < 8; ++way) {
+      // A leaf reached early stands at several ends; triplet_at gives the same ~leaf for each.
+      triplet.next[way] = triplet_at(level[way]);
+    }
+    tree.triplets.push_back(triplet);
+  }
+}
+
 template <class Bin>
 ForestTree<Bin> MakeTree(const Model& model, const Tree& tree, std::span<const std::vector<double>> thresholds,
-                         std::span<const uint32_t> position) {
+                         std::span<const uint16_t> position, bool triplets) {
   ForestTree<Bin> forest_tree;
   const size_t size = tree.nodes.size();
   forest_tree.nodes.resize(size);
@@ -115,7 +170,7 @@ ForestTree<Bin> MakeTree(const Model& model, const Tree& tree, std::span<const s
     }
     const size_t feature = static_cast<size_t>(node.feature);
     out.left = static_cast<uint32_t>(node.left);
-    out.column = position[feature] * static_cast<uint32_t>(kRowsPerBlock);
+    out.feature = position[feature];
     depth[static_cast<size_t>(node.left)] = depth[static_cast<size_t>(node.left) + 1] = depth[i] + 1;
     if (node.category_set >= 0) {
       forest_tree.set_of_node[i] = static_cast<int32_t>(forest_tree.sets.size());
@@ -131,6 +186,8 @@ ForestTree<Bin> MakeTree(const Model& model, const Tree& tree, std::span<const s
     out.limit = static_cast<Bin>(rank - (node.missing_left ? 0 : 1));
   }
   SetTop(forest_tree);
+  if constexpr (std::is_same_v<Bin, uint8_t>)
+    if (triplets && !forest_tree.top.empty() && forest_tree.sets.empty()) SetTriplets(forest_tree);
   return forest_tree;
 }
 
@@ -160,35 +217,46 @@ std::vector<bool> UsedFeatures(const Model& model) {
 template <class Bin>
 Forest<Bin> MakeForest(const Model& model, std::span<const std::vector<double>> thresholds) {
   const std::vector<bool> used = UsedFeatures(model);
-  std::vector<uint32_t> position(used.size(), 0);
-  uint32_t next = 0;
+  std::vector<uint16_t> position(used.size(), 0);
+  uint16_t next = 0;
   for (size_t f = 0; f < used.size(); ++f)
     if (used[f]) position[f] = next++;
   Forest<Bin> forest;
-  for (const Tree& tree : model.trees) forest.trees.push_back(MakeTree<Bin>(model, tree, thresholds, position));
+  forest.num_features = next;
+  const bool triplets = std::is_same_v<Bin, uint8_t> && next > 0 && next <= Triplet::kMaxFeatures;
+  if (triplets) forest.row_stride = (next + 15) / 16 * size_t{16};
+  for (const Tree& tree : model.trees)
+    forest.trees.push_back(MakeTree<Bin>(model, tree, thresholds, position, triplets));
   return forest;
 }
 
 template <class Bin>
-void FindLeaves(Isa isa, const ForestTree<Bin>& tree, const Bin* bins, size_t rows, uint32_t* leaves) {
+void FindLeaves(Isa isa, const ForestTree<Bin>& tree, const ForestBlock<Bin>& block, size_t rows, uint32_t* leaves) {
   size_t levels = tree.depth;
   // One lane is no vector: it would visit the whole top for every row.
   if (!tree.top.empty() && isa != Isa::kScalar) {
     alignas(64) Bin exits[kRowsPerBlock];
-    WalkTop(isa, tree, bins, rows, exits);
+    WalkTop(isa, tree, block.columns, rows, exits);
+    if (!tree.triplet_of_exit.empty() && block.rows != nullptr) {
+      int32_t start[kRowsPerBlock];
+      for (size_t i = 0; i < rows; ++i) start[i] = tree.triplet_of_exit[exits[i]];
+      WalkTriplets(isa, tree.triplets, block.rows, block.row_stride, rows, start, leaves);
+      return;
+    }
     for (size_t i = 0; i < rows; ++i) leaves[i] = tree.exits[exits[i]];
     levels -= tree.shallowest_exit;
   } else {
     std::fill(leaves, leaves + rows, 0);
   }
-  size_t i = 0;
-  for (; i + kLanes <= rows; i += kLanes) WalkDown<kLanes>(tree, bins + i, levels, leaves + i);
-  for (; i < rows; ++i) WalkDown<1>(tree, bins + i, levels, leaves + i);
+  if (tree.sets.empty())
+    WalkDown<false>(tree, block.columns, levels, rows, leaves);
+  else
+    WalkDown<true>(tree, block.columns, levels, rows, leaves);
 }
 
 #define RAMET_INSTANTIATE_FOREST(Bin)                                                                          \
   template Forest<Bin> MakeForest(const Model&, std::span<const std::vector<double>>);                         \
-  template void FindLeaves(Isa, const ForestTree<Bin>&, const Bin*, size_t, uint32_t*);
+  template void FindLeaves(Isa, const ForestTree<Bin>&, const ForestBlock<Bin>&, size_t, uint32_t*);
 RAMET_INSTANTIATE_FOREST(uint8_t)
 RAMET_INSTANTIATE_FOREST(uint16_t)
 RAMET_INSTANTIATE_FOREST(uint32_t)

@@ -7,7 +7,9 @@
 //
 // A tree is walked in two steps. Its first levels (`top`) are decided for a whole vector of rows at once: every node of them
 // is compared for all rows, and masks say who gets there — a few operations per node, shared by as many rows as a vector has
-// bytes. From the exits of the top, rows walk on one by one, several at a time so that their loads overlap.
+// bytes. From the exits of the top, rows walk on one by one: three levels at a time (`triplets`: the bins of all seven splits
+// are picked from the row by byte shuffles and compared at once), or, where bins are wider than a byte, features many or
+// splits categorical, one level at a time.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +23,7 @@
 namespace ramet {
 
 // Rows of a block: their bins, beside one tree, stay in the first-level cache. A multiple of every vector's lanes.
-inline constexpr size_t kRowsPerBlock = 512;
+inline constexpr size_t kRowsPerBlock = 256;
 // Splits of a tree's top at most: five levels. Each costs a few operations a vector, whoever gets there.
 inline constexpr size_t kMaxTopNodes = 31;
 
@@ -30,7 +32,7 @@ inline constexpr size_t kMaxTopNodes = 31;
 template <class Bin>
 struct ForestNode {
   uint32_t left = 0;           // index in the tree; the right child is left + 1
-  uint32_t column = 0;         // position among the used features, times kRowsPerBlock
+  uint16_t feature = 0;        // position among the used features
   Bin limit = static_cast<Bin>(~Bin{0});
   Bin missing_right = 0;       // 0 or 1
 };
@@ -39,9 +41,26 @@ struct ForestNode {
 template <class Bin>
 struct TopNode {
   static constexpr uint8_t kExit = 0x80;
-  uint32_t column;
+  uint16_t feature;
   Bin limit, missing_right;
   uint8_t left, right;
+};
+
+// Seven numeric splits of three levels: 0, then its children 1 and 2, then theirs, 3 and 4, 5 and 6.
+struct Triplet {
+  static constexpr size_t kMaxFeatures = 64;  // of the forest: four shuffles of 16 bytes
+  uint8_t shuffle[kMaxFeatures / 16][8];  // [j][split]: feature - 16 j, or 0x80 where it is not among those 16
+  uint8_t missing_right[8];
+  uint8_t limit[8];
+  int32_t next[8];  // for each of the eight ways through: a triplet, or ~node of the leaf
+};
+
+// A block of rows: column-major always, row-major (padded to a multiple of 16 bytes) for triplets.
+template <class Bin>
+struct ForestBlock {
+  const Bin* columns;
+  const uint8_t* rows;  // null where the forest has no triplets
+  size_t row_stride;
 };
 
 template <class Bin>
@@ -54,6 +73,8 @@ struct ForestTree {
   std::vector<TopNode<Bin>> top;            // the first numeric splits, level by level; parents before children
   std::vector<uint32_t> exits;              // node of each exit
   size_t shallowest_exit = 0;               // its level
+  std::vector<Triplet> triplets;            // below the exits; empty if the tree has none
+  std::vector<int32_t> triplet_of_exit;     // or ~node of a leaf
 };
 
 // The features that some tree uses, and how their values become bins.
@@ -67,6 +88,9 @@ struct ForestFeature {
 template <class Bin>
 struct Forest {
   std::vector<ForestTree<Bin>> trees;
+  size_t num_features = 0;  // used ones
+  // Bytes from row to row of row-major blocks; 0 where triplets are not used.
+  size_t row_stride = 0;
 };
 
 // Sorted distinct finite thresholds of every feature.
@@ -76,8 +100,8 @@ std::vector<bool> UsedFeatures(const Model& model);
 template <class Bin>
 Forest<Bin> MakeForest(const Model& model, std::span<const std::vector<double>> thresholds);
 
-// leaves[i] = node index of the leaf of row i, for the first `rows` rows of a block. `bins` is readable for all kRowsPerBlock.
+// leaves[i] = node index of the leaf of row i, for the first `rows` rows of a block (readable for all kRowsPerBlock).
 template <class Bin>
-void FindLeaves(Isa isa, const ForestTree<Bin>& tree, const Bin* bins, size_t rows, uint32_t* leaves);
+void FindLeaves(Isa isa, const ForestTree<Bin>& tree, const ForestBlock<Bin>& block, size_t rows, uint32_t* leaves);
 
 }  // namespace ramet

@@ -27,11 +27,38 @@ std::vector<Block> BlocksOf(const Table& table) {
 
 // scores[i * stride] += the value of the leaf of row i.
 template <class Bin>
-void AddTree(Isa isa, const ForestTree<Bin>& tree, const Bin* bins, size_t rows, double* scores, size_t stride) {
+void AddTree(Isa isa, const ForestTree<Bin>& tree, const ForestBlock<Bin>& block, size_t rows, double* scores,
+             size_t stride) {
   uint32_t leaves[kRowsPerBlock];
-  FindLeaves(isa, tree, bins, rows, leaves);
+  FindLeaves(isa, tree, block, rows, leaves);
   for (size_t i = 0; i < rows; ++i) scores[i * stride] += tree.values[leaves[i]];
 }
+
+// The column-major bins of a block, and where triplets need it their row-major copy.
+template <class Bin>
+class BlockBins {
+ public:
+  explicit BlockBins(const Forest<Bin>& forest)
+      : num_features_(forest.num_features),
+        row_stride_(forest.row_stride),
+        columns_(Buffer<Bin>::Zeroed(kRowsPerBlock * forest.num_features)),
+        rows_(Buffer<uint8_t>::Zeroed(kRowsPerBlock * forest.row_stride)) {}
+
+  Bin* columns() { return columns_.data(); }
+  size_t size() const { return columns_.size(); }
+  // Of the current columns.
+  ForestBlock<Bin> Finish() {
+    for (size_t i = 0; row_stride_ > 0 && i < kRowsPerBlock; ++i)
+      for (size_t f = 0; f < num_features_; ++f)
+        rows_[i * row_stride_ + f] = static_cast<uint8_t>(columns_[f * kRowsPerBlock + i]);
+    return {columns_.data(), row_stride_ > 0 ? rows_.data() : nullptr, row_stride_};
+  }
+
+ private:
+  size_t num_features_, row_stride_;
+  Buffer<Bin> columns_;
+  Buffer<uint8_t> rows_;
+};
 
 Status CheckLoss(const Model& model) {
   RAMET_ASSIGN(const Loss* loss, FindLoss(model.loss));
@@ -53,12 +80,12 @@ struct Predictor::Impl {
   Status fits_loss;  // a file may name a loss that does not have the model's outputs
 
   template <class Bin>
-  Status EncodeBlock(const Table& table, std::span<const size_t> columns, const Block& block, Bin* bins) const {
+  Status EncodeBlock(Isa isa, const Table& table, std::span<const size_t> columns, const Block& block, Bin* bins) const {
     for (size_t f = 0; f < features.size(); ++f) {
       const ColumnView column = table.chunk(block.chunk).column(columns[features[f].model_feature]);
       Bin* out = bins + f * kRowsPerBlock;
       RAMET_RETURN_IF_ERROR(features[f].kind == FeatureKind::kNumeric
-                                ? features[f].numeric.EncodeColumn(column, block.begin, block.end, out)
+                                ? features[f].numeric.EncodeColumn(isa, column, block.begin, block.end, out)
                                 : features[f].categories.EncodeColumn(column, block.begin, block.end, out));
     }
     return {};
@@ -75,9 +102,9 @@ struct Predictor::Impl {
           RunOnThreads(context, [&] {
             ParallelFor(0, blocks.size(), 1, [&](size_t b, size_t) {
               if (context.Cancelled()) return;
-              Buffer<Bin> bins = Buffer<Bin>::Zeroed(kRowsPerBlock * std::max<size_t>(1, features.size()));
-              statuses[b] = EncodeBlock(table, columns, blocks[b], bins.data());
-              if (statuses[b].ok()) visit(trees, blocks[b], bins.data());
+              BlockBins<Bin> bins(trees);
+              statuses[b] = EncodeBlock(context.isa, table, columns, blocks[b], bins.columns());
+              if (statuses[b].ok()) visit(trees, blocks[b], bins);
             });
           });
         },
@@ -105,10 +132,11 @@ Predictor::Predictor(const Model& model) : impl_(std::make_unique<Impl>()) {
       impl_->features.push_back({f, model.features[f].kind, NumericEncoder(thresholds[f]),
                                  CategoryEncoder(categories, static_cast<uint32_t>(categories.size() + 1))});
   }
-  // The largest value of Bin is a leaf's limit and what missing wraps to; no bin may reach it.
-  if (largest_bin < UINT8_MAX)
+  // Bins may use all of Bin: a leaf's limit is above none of them, and where missing values wrap to the largest, the others
+  // are one less.
+  if (largest_bin <= UINT8_MAX)
     impl_->forest = MakeForest<uint8_t>(model, thresholds);
-  else if (largest_bin < UINT16_MAX)
+  else if (largest_bin <= UINT16_MAX)
     impl_->forest = MakeForest<uint16_t>(model, thresholds);
   else
     impl_->forest = MakeForest<uint32_t>(model, thresholds);
@@ -140,12 +168,13 @@ Result<Buffer<double>> Predictor::RawScores(const Context& context, const Table&
   const size_t trees = rounds == 0 ? impl_->num_trees : std::min(impl_->num_trees, rounds * outputs);
   Buffer<double> scores(table.num_rows() * outputs);
   RAMET_RETURN_IF_ERROR(impl_->ForEachBlock(
-      context, table, columns, [&]<class Bin>(const Forest<Bin>& forest, const Block& block, const Bin* bins) {
+      context, table, columns, [&]<class Bin>(const Forest<Bin>& forest, const Block& block, BlockBins<Bin>& bins) {
         const size_t rows = block.end - block.begin;
         double* out = scores.data() + block.first_row * outputs;
         for (size_t i = 0; i < rows * outputs; ++i) out[i] = impl_->base_scores[i % outputs];
+        const ForestBlock<Bin> block_bins = bins.Finish();
         for (size_t t = 0; t < trees; ++t)
-          AddTree(context.isa, forest.trees[t], bins, rows, out + t % outputs, outputs);
+          AddTree(context.isa, forest.trees[t], block_bins, rows, out + t % outputs, outputs);
       }));
   return scores;
 }
@@ -155,12 +184,13 @@ Result<Buffer<int32_t>> Predictor::Leaves(const Context& context, const Table& t
   const size_t trees = impl_->num_trees;
   Buffer<int32_t> leaves(table.num_rows() * trees);
   RAMET_RETURN_IF_ERROR(impl_->ForEachBlock(
-      context, table, columns, [&]<class Bin>(const Forest<Bin>& forest, const Block& block, const Bin* bins) {
+      context, table, columns, [&]<class Bin>(const Forest<Bin>& forest, const Block& block, BlockBins<Bin>& bins) {
         int32_t* out = leaves.data() + block.first_row * trees;
         const size_t rows = block.end - block.begin;
         uint32_t nodes[kRowsPerBlock];
+        const ForestBlock<Bin> block_bins = bins.Finish();
         for (size_t t = 0; t < trees; ++t) {
-          FindLeaves(context.isa, forest.trees[t], bins, rows, nodes);
+          FindLeaves(context.isa, forest.trees[t], block_bins, rows, nodes);
           for (size_t i = 0; i < rows; ++i) out[i * trees + t] = static_cast<int32_t>(nodes[i]);
         }
       }));
@@ -178,18 +208,21 @@ Status Predictor::StagedRawScores(const Context& context, const Table& table,
   return std::visit(
       [&]<class Bin>(const Forest<Bin>& forest) -> Status {
         const size_t block_size = kRowsPerBlock * num_features;
-        Buffer<Bin> bins = Buffer<Bin>::Zeroed(blocks.size() * block_size);
+        Buffer<Bin> all_bins(blocks.size() * block_size);
         RAMET_RETURN_IF_ERROR(impl_->ForEachBlock(
-            context, table, columns, [&]<class B>(const Forest<B>&, const Block& block, const B* block_bins) {
+            context, table, columns, [&]<class B>(const Forest<B>&, const Block& block, BlockBins<B>& block_bins) {
               if constexpr (std::is_same_v<B, Bin>)
-                std::copy(block_bins, block_bins + block_size, bins.data() + block.number * block_size);
+                std::copy_n(block_bins.columns(), block_size, all_bins.data() + block.number * block_size);
             }));
         for (size_t round = 1; round * outputs <= impl_->num_trees; ++round) {
           if (context.Cancelled()) return CancelledError("prediction was stopped");
           RunOnThreads(context, [&] {
             ParallelFor(0, blocks.size(), 1, [&](size_t b, size_t) {
+              BlockBins<Bin> bins(forest);
+              std::copy_n(all_bins.data() + b * block_size, block_size, bins.columns());
+              const ForestBlock<Bin> block_bins = bins.Finish();
               for (size_t k = 0; k < outputs; ++k)
-                AddTree(context.isa, forest.trees[(round - 1) * outputs + k], bins.data() + b * block_size,
+                AddTree(context.isa, forest.trees[(round - 1) * outputs + k], block_bins,
                         blocks[b].end - blocks[b].begin, scores.data() + blocks[b].first_row * outputs + k, outputs);
             });
           });

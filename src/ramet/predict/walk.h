@@ -1,4 +1,4 @@
-// The top of a tree for a block of rows: the vector kernel under FindLeaves.
+// The vector kernels under FindLeaves: the top of a tree for all rows of a block, and triplets below it.
 #pragma once
 
 #include "ramet/predict/forest.h"
@@ -9,5 +9,9 @@ namespace ramet {
 void WalkTop(Isa isa, const ForestTree<uint8_t>& tree, const uint8_t* bins, size_t rows, uint8_t* exits);
 void WalkTop(Isa isa, const ForestTree<uint16_t>& tree, const uint16_t* bins, size_t rows, uint16_t* exits);
 void WalkTop(Isa isa, const ForestTree<uint32_t>& tree, const uint32_t* bins, size_t rows, uint32_t* exits);
+
+// leaves[i] = node of the leaf that row i reaches from triplet start[i] (or from ~node: that leaf itself). Not for Isa::kScalar.
+void WalkTriplets(Isa isa, std::span<const Triplet> triplets, const uint8_t* rows_major, size_t row_stride, size_t rows,
+                  const int32_t* start, uint32_t* leaves);
 
 }  // namespace ramet
