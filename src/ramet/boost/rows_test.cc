@@ -1,0 +1,148 @@
+// Which rows take part: by hash, the same on any number of threads, about as many as asked for.
+#include "ramet/boost/rows.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <random>
+
+#include "ramet/boost/watch.h"
+#include "ramet/parallel/parallel.h"
+
+namespace ramet {
+namespace {
+
+using Rows = std::vector<uint32_t>;
+
+TrainParameters ParametersOf(double validation_fraction, int64_t random_state) {
+  TrainParameters parameters;
+  parameters.validation_fraction = validation_fraction;
+  parameters.random_state = random_state;
+  return parameters;
+}
+
+template <class F>
+auto OnThreads(int threads, const F& f) {
+  Context context;
+  context.threads = threads;
+  decltype(f()) result;
+  RunOnThreads(context, [&] { result = f(); });
+  return result;
+}
+
+// Within five standard deviations of n draws of probability p.
+void ExpectShare(size_t count, size_t n, double p) {
+  EXPECT_NEAR(static_cast<double>(count), p * static_cast<double>(n),
+              5 * std::sqrt(p * (1 - p) * static_cast<double>(n)) + 1);
+}
+
+constexpr size_t kRows = 200'000;
+
+TEST(SampleRound, TakesTheShareOfRowsThatItIsAskedFor) {
+  for (const double subsample : {1e-3, 0.3, 0.5, 0.9, 1.0}) {
+    SCOPED_TRACE(subsample);
+    const Rows rows = SampleRound(kRows, {}, subsample, 1, 2);
+    ExpectShare(rows.size(), kRows, subsample);
+    EXPECT_TRUE(std::is_sorted(rows.begin(), rows.end()));
+    for (const int threads : {2, 8})
+      EXPECT_EQ(OnThreads(threads, [&] { return SampleRound(kRows, {}, subsample, 1, 2); }), rows);
+  }
+}
+
+TEST(SampleRound, DecidesEachRowAlone) {
+  const Rows all = SampleRound(kRows, {}, 0.4, 5, 6);
+  // Of fewer rows, and of some rows only: the same decisions.
+  Rows first_part;
+  std::copy_if(all.begin(), all.end(), std::back_inserter(first_part),
+               [](uint32_t row) { return row < 1000; });
+  EXPECT_EQ(SampleRound(1000, {}, 0.4, 5, 6), first_part);
+  std::mt19937_64 random(1);
+  Rows candidates, expected;
+  for (uint32_t row = 0; row < kRows; ++row)
+    if (random() % 3 == 0) candidates.push_back(row);
+  std::set_intersection(all.begin(), all.end(), candidates.begin(), candidates.end(),
+                        std::back_inserter(expected));
+  EXPECT_EQ(SampleRound(kRows, candidates, 0.4, 5, 6), expected);
+}
+
+TEST(SampleRound, RoundsAndSeedsAreIndependent) {
+  const Rows a = SampleRound(kRows, {}, 0.5, 1, 1);
+  for (const Rows& b : {SampleRound(kRows, {}, 0.5, 1, 2), SampleRound(kRows, {}, 0.5, 2, 1)}) {
+    Rows both;
+    std::set_intersection(a.begin(), a.end(), b.begin(), b.end(), std::back_inserter(both));
+    ExpectShare(both.size(), kRows, 0.25);
+  }
+}
+
+TEST(HoldOut, PartsRowsInTwo) {
+  std::mt19937_64 random(3);
+  std::vector<float> weights;
+  for (size_t i = 0; i < kRows; ++i) weights.push_back(static_cast<float>(random() % 3));
+  for (const double fraction : {0.01, 0.1, 0.7}) {
+    SCOPED_TRACE(fraction);
+    const HoldOut hold_out(ParametersOf(fraction, 9), true);
+    const Rows held = HeldOutRows(kRows, hold_out), trained = TrainingRows(kRows, {}, hold_out);
+    ExpectShare(held.size(), kRows, fraction);
+    EXPECT_EQ(held.size() + trained.size(), kRows);
+    for (const uint32_t row : held) ASSERT_TRUE(hold_out.Contains(row));
+    for (const uint32_t row : trained) ASSERT_FALSE(hold_out.Contains(row));
+    EXPECT_EQ(OnThreads(3, [&] { return TrainingRows(kRows, {}, hold_out); }), trained);
+    Rows weighted;
+    std::copy_if(trained.begin(), trained.end(), std::back_inserter(weighted),
+                 [&](uint32_t row) { return weights[row] != 0; });
+    EXPECT_EQ(TrainingRows(kRows, weights, hold_out), weighted);
+  }
+  EXPECT_NE(HeldOutRows(kRows, HoldOut(ParametersOf(0.1, 1), true)),
+            HeldOutRows(kRows, HoldOut(ParametersOf(0.1, 2), true)));
+}
+
+TEST(HoldOut, DisabledHoldsNothingOut) {
+  const HoldOut hold_out(ParametersOf(0.5, 1), false);
+  EXPECT_TRUE(HeldOutRows(kRows, hold_out).empty());
+  EXPECT_TRUE(TrainingRows(kRows, {}, hold_out).empty()) << "empty means all rows";
+  const std::vector<float> weights = {1, 0, 2};
+  EXPECT_EQ(TrainingRows(3, weights, hold_out), (Rows{0, 2}));
+  EXPECT_TRUE(TrainingRows(3, std::vector<float>{1, 3, 2}, hold_out).empty());
+}
+
+// Rounds until a stop is called for, and the best one.
+std::pair<size_t, size_t> StopOf(const Metric& metric, double tol, size_t patience,
+                                 const std::vector<double>& values) {
+  EarlyStopping stopping(metric, tol, patience);
+  size_t rounds = 0;
+  for (const double value : values) {
+    stopping.Add(value);
+    ++rounds;
+    if (stopping.ShouldStop()) break;
+  }
+  return {rounds, stopping.best_round()};
+}
+
+TEST(EarlyStopping, StopsWhenNothingImprovesForAWhile) {
+  using Pair = std::pair<size_t, size_t>;
+  const Metric& loss = **FindMetric("logloss");
+  const Metric& auc = **FindMetric("auc");
+  EXPECT_EQ(StopOf(loss, 0, 2, {3, 2, 1, 1, 1, 0}), (Pair{5, 3}));  // equal is no improvement
+  EXPECT_EQ(StopOf(loss, 0, 3, {3, 2, 1, 1, 1, 0}), (Pair{6, 6}));
+  EXPECT_EQ(StopOf(loss, 0, 1, {1, 2}), (Pair{2, 1}));
+  EXPECT_EQ(StopOf(auc, 0, 2, {0.5, 0.6, 0.7, 0.6, 0.65, 0.9}), (Pair{5, 3}));
+  EXPECT_EQ(StopOf(auc, 0, 10, {0.5, 0.6, 0.7}), (Pair{3, 3}));
+}
+
+TEST(EarlyStopping, SmallChangesAddUpOnlyAgainstTheBest) {
+  using Pair = std::pair<size_t, size_t>;
+  const Metric& loss = **FindMetric("logloss");
+  // Steps of half the tolerance: every third value beats the best by more than it.
+  EXPECT_EQ(StopOf(loss, 1, 3, {10, 9.5, 9, 8.5, 8, 7.5, 7}), (Pair{7, 7}));
+  EXPECT_EQ(StopOf(loss, 1, 2, {10, 9.5, 9, 8.5}), (Pair{3, 1}));
+}
+
+TEST(EarlyStopping, ANumberIsBetterThanNone) {
+  using Pair = std::pair<size_t, size_t>;
+  const double nan = std::nan("");
+  EXPECT_EQ(StopOf(**FindMetric("auc"), 0, 3, {nan, 0.5, nan, nan, nan}), (Pair{5, 2}));
+}
+
+}  // namespace
+}  // namespace ramet
