@@ -3,6 +3,10 @@
 // Ends with 64 readable bytes beyond size(), so that vector loads of the last elements stay inside.
 #pragma once
 
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
@@ -19,12 +23,19 @@ class Buffer {
 
  public:
   static constexpr size_t kAlignment = 64;
+  // Blocks of some huge pages ask for them: rows that are read through a list would else miss the address cache.
+  static constexpr size_t kHugePage = size_t{1} << 21;
 
   Buffer() = default;
   explicit Buffer(size_t size) : size_(size) {
-    const size_t bytes = (size * sizeof(T) + 2 * kAlignment - 1) / kAlignment * kAlignment;
-    data_ = static_cast<T*>(std::aligned_alloc(kAlignment, bytes));
+    const size_t needed = size * sizeof(T) + kAlignment;
+    const size_t alignment = needed >= 4 * kHugePage ? kHugePage : kAlignment;
+    const size_t bytes = (needed + alignment - 1) / alignment * alignment;
+    data_ = static_cast<T*>(std::aligned_alloc(alignment, bytes));
     if (data_ == nullptr) throw std::bad_alloc();
+#if defined(__linux__)
+    if (alignment == kHugePage) madvise(static_cast<void*>(data_), bytes, MADV_HUGEPAGE);  // a wish: failure is no error
+#endif
   }
   static Buffer Zeroed(size_t size) {
     Buffer buffer(size);
