@@ -11,7 +11,7 @@ JOBS ?= $(shell nproc)
 # Where `make install` puts command, library and headers.
 PREFIX ?= /usr/local
 # Cases of the fuzz and property tests in `make test-all`; `make test` uses the tests' own, smaller numbers.
-FUZZ_ITERATIONS ?= 200000
+FUZZ_ITERATIONS ?= 100000
 PROPERTY_CASES ?= 400
 # Data and settings of `make bench`, as bench/compare.py takes them.
 BENCH_ARGUMENTS ?= --rows 1000000 --rounds 100 --depth 8 --threads 1 2
