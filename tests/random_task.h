@@ -265,6 +265,9 @@ class RandomTask {
     p.max_categories_one_vs_rest = OneOf<int64_t>(draws, {0, 4, 30});
     p.categorical_smoothing = OneOf(draws, {0.0, 10.0});
     p.categorical_l2 = OneOf(draws, {0.0, 10.0});
+    p.max_categories_per_split = OneOf(draws, {1, 8, 32});
+    p.min_samples_category = OneOf(draws, {0, 10});
+    p.min_samples_category_group = OneOf(draws, {0, 20, 100});
     p.early_stopping = draws.Chance(50);
     p.n_iter_no_change = OneOf<int64_t>(draws, {1, 3, 10});
     p.tol = OneOf(draws, {0.0, 1e-7, 1e-2});

@@ -32,6 +32,9 @@ struct TrainParameters {
   int64_t max_categories_one_vs_rest = 4;
   double categorical_smoothing = 10;
   double categorical_l2 = 10;
+  int64_t max_categories_per_split = 32;
+  int64_t min_samples_category = 10;
+  int64_t min_samples_category_group = 100;
   bool early_stopping = false;
   int64_t n_iter_no_change = 10;
   double tol = 1e-7;

@@ -34,6 +34,9 @@ GrowParameters GrowParametersOf(const TrainParameters& parameters) {
   grow.split.max_categories_one_vs_rest = static_cast<size_t>(parameters.max_categories_one_vs_rest);
   grow.split.categorical_smoothing = parameters.categorical_smoothing;
   grow.split.categorical_l2 = parameters.categorical_l2;
+  grow.split.max_categories_per_split = static_cast<size_t>(parameters.max_categories_per_split);
+  grow.split.min_samples_category = static_cast<uint64_t>(parameters.min_samples_category);
+  grow.split.min_samples_category_group = static_cast<uint64_t>(parameters.min_samples_category_group);
   grow.max_leaf_nodes = static_cast<size_t>(parameters.max_leaf_nodes);
   grow.max_depth = static_cast<size_t>(parameters.max_depth);
   grow.max_features = parameters.max_features;

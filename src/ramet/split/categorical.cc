@@ -1,5 +1,5 @@
-// Categorical features: one category against the rest where they are few, else the best prefix of the categories in order of
-// their gradient per hessian.
+// Categorical features: one category against the rest where they are few, else the best few from either end of the categories
+// in order of their gradient per hessian.
 
 #include <algorithm>
 #include <vector>
@@ -25,6 +25,26 @@ void Consider(const FeatureCells& cells, const NodeSums& left, double extra_l2, 
   if (score > best.score) best = {score, candidate, left};
 }
 
+// Candidates from the back of the order are numbered from here.
+constexpr size_t kFromBack = 256;
+
+// The bins that are not rare in the node, by gradient / (hessian + smoothing), then bin. Few rows make noisy ratios: the smoothing
+// pulls these towards 0, the middle of the order.
+std::vector<uint32_t> OrderByGradient(const FeatureCells& cells, const std::vector<uint32_t>& present) {
+  std::vector<std::pair<double, uint32_t>> order;
+  for (uint32_t bin : present) {
+    const NodeSums sums = cells.cell(bin);
+    if (sums.count < cells.parameters->min_samples_category) continue;
+    const double g = cells.GradientOf(sums);
+    // Never 0/0, which has no place in an order.
+    order.emplace_back(g == 0 ? 0 : g / (cells.WeightOf(sums) + cells.parameters->categorical_smoothing), bin);
+  }
+  std::sort(order.begin(), order.end());
+  std::vector<uint32_t> bins;
+  for (const auto& [ratio, bin] : order) bins.push_back(bin);
+  return bins;
+}
+
 }  // namespace
 
 Split FindCategoricalSplit(const FeatureCells& cells, double score_to_beat) {
@@ -41,21 +61,25 @@ Split FindCategoricalSplit(const FeatureCells& cells, double score_to_beat) {
     if (best.candidate == SIZE_MAX) return split;
     split.left_bins.Insert(best.candidate);
   } else {
-    // Rare categories have noisy ratios: the smoothing pulls these towards 0, the middle of the order.
-    std::vector<std::pair<double, uint32_t>> order;
-    for (uint32_t bin : present) {
-      const double g = static_cast<double>(cells.gradients[bin]) * cells.gradient_step;
-      const double h = static_cast<double>(cells.hessians[bin]) * cells.hessian_step + parameters.categorical_smoothing;
-      order.emplace_back(g == 0 ? 0 : g / h, bin);  // never 0/0, which has no place in an order
-    }
-    std::sort(order.begin(), order.end());
-    NodeSums left;
-    for (size_t i = 0; i + 1 < order.size(); ++i) {
-      left = left + cells.cell(order[i].second);
-      Consider(cells, left, parameters.categorical_l2, i, best);
+    const std::vector<uint32_t> order = OrderByGradient(cells, present);
+    const size_t most = std::min(parameters.max_categories_per_split, order.empty() ? 0 : order.size() - 1);
+    const auto nth = [&](bool from_back, size_t i) { return order[from_back ? order.size() - 1 - i : i]; };
+    for (const bool from_back : {false, true}) {
+      NodeSums left;
+      uint64_t group = 0;  // rows since the last candidate
+      for (size_t i = 0; i < most; ++i) {
+        const NodeSums category = cells.cell(nth(from_back, i));
+        left = left + category;
+        group += category.count;
+        if (group < parameters.min_samples_category_group) continue;
+        group = 0;
+        if (cells.node.count - left.count < parameters.min_samples_category_group) break;
+        Consider(cells, left, parameters.categorical_l2, from_back ? kFromBack + i : i, best);
+      }
     }
     if (best.candidate == SIZE_MAX) return split;
-    for (size_t i = 0; i <= best.candidate; ++i) split.left_bins.Insert(order[i].second);
+    for (size_t i = 0; i <= best.candidate % kFromBack; ++i)
+      split.left_bins.Insert(nth(best.candidate >= kFromBack, i));
   }
   split.categorical = true;
   split.gain = best.score;

@@ -42,6 +42,7 @@ TestNode NodeOf(const std::vector<NodeSums>& cells) {
     node.histogram.counts()[b] = static_cast<uint32_t>(cells[b].count);
     node.sums = node.sums + cells[b];
   }
+  node.parameters.min_samples_category = node.parameters.min_samples_category_group = 0;
   return node;
 }
 
@@ -100,6 +101,25 @@ TEST(FindBestSplit, OrdersCategoriesWithoutHessians) {
   TestNode node = NodeOf(cells);
   node.parameters.categorical_smoothing = 0;
   EXPECT_EQ(node.Find(Context()), NaiveSearch(node).Search({}));
+}
+
+TEST(FindBestSplit, LeavesOutRareCategories) {
+  // The rare first category has the lowest ratio by far.
+  std::vector<NodeSums> cells = {{0, 0, 0}, {-90, 3, 3}, {-20, 20, 20}, {10, 20, 20}, {20, 20, 20}, {30, 20, 20}};
+  TestNode node = NodeOf(cells);
+  EXPECT_TRUE(node.Find(Context()).left_bins.Contains(1));
+  node.parameters.min_samples_category = 4;
+  EXPECT_FALSE(node.Find(Context()).left_bins.Contains(1));
+}
+
+TEST(FindBestSplit, PicksAFewCategoriesInStepsOfRows) {
+  std::vector<NodeSums> cells = {{0, 0, 0}};
+  for (int i = 1; i <= 60; ++i) cells.push_back({i - 30, 10, 10});
+  TestNode node = NodeOf(cells);
+  node.parameters.max_categories_per_split = 7;
+  node.parameters.min_samples_category_group = 30;
+  // From the back (the larger ratios) or the front, in threes: six of seven.
+  EXPECT_EQ(node.Find(Context()).left.count, 60u);
 }
 
 TEST(FindBestSplit, OneCategoryIsNoSplit) {

@@ -6,12 +6,15 @@
 // in one fixed order of operations.
 //
 // Numeric features: every threshold, with the missing values on either side where the node has some; the last candidate parts
-// missing from present. Categorical features with few categories in the node: one against the rest; with more: categories sorted
-// by gradient / (hessian + smoothing), every prefix (Fisher 1958, as LightGBM), at a price in l2. The missing and the folded bin
-// are categories like others.
+// missing from present. Categorical features with few categories in the node: one against the rest. With more: categories are
+// put in order of gradient / (hessian + smoothing) (Fisher 1958), and some from either end go left — at most
+// `max_categories_per_split`, in steps of `min_samples_category_group` rows, without those that have fewer than
+// `min_samples_category` rows, and at a price in l2, as LightGBM does: many ways to choose fit much noise. The missing and the
+// folded bin are categories like others.
 //
 // Invariants
-//   S1. Ties: the lower feature, then the lower bin (or shorter prefix), then missing to the right.
+//   S1. Ties: the lower feature, then the lower bin (categories: the front end of the order, then fewer), then missing to the
+//       right.
 //   S2. Both children have at least `min_samples_leaf` rows (exact) and `min_child_weight` hessian, and a hessian
 //       above 0 with l2 added; gain > min_split_gain.
 //   S3. Where the node has no missing values of the feature, they go to the child with more rows (the left one if equal).
@@ -33,6 +36,9 @@ struct SplitParameters {
   size_t max_categories_one_vs_rest = 4;
   double categorical_smoothing = 10;
   double categorical_l2 = 10;
+  size_t max_categories_per_split = 32;
+  uint64_t min_samples_category = 10;
+  uint64_t min_samples_category_group = 100;
 };
 
 // Bins of one feature that go left, bit b of 256.

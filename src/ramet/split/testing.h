@@ -101,24 +101,43 @@ class NaiveSearch {
   }
 
   void SearchCategorical(uint32_t feature) {
-    std::vector<std::pair<double, uint32_t>> order;
-    for (uint32_t b = 0; b < layout_.num_bins(feature); ++b) {
-      if (!IsPresent(feature, b)) continue;
-      const NodeSums cell = node_.histogram.cell(layout_.begin(feature) + b);
-      const double g = GradientOf(cell);
-      order.emplace_back(g == 0 ? 0 : g / (WeightOf(cell) + node_.parameters.categorical_smoothing),
-                         b);
-    }
-    const bool one_vs_rest = order.size() <= node_.parameters.max_categories_one_vs_rest;
-    if (!one_vs_rest) std::sort(order.begin(), order.end());
-    Split split;
-    split.feature = static_cast<int32_t>(feature);
-    split.categorical = true;
-    for (size_t i = 0; i < order.size() - (one_vs_rest || order.empty() ? 0 : 1); ++i) {
-      if (one_vs_rest) split.left_bins = BinSet();
-      split.left_bins.Insert(order[i].second);
+    const SplitParameters& p = node_.parameters;
+    std::vector<uint32_t> present;
+    for (uint32_t b = 0; b < layout_.num_bins(feature); ++b)
+      if (IsPresent(feature, b)) present.push_back(b);
+    const auto cell = [&](uint32_t b) { return node_.histogram.cell(layout_.begin(feature) + b); };
+    const auto try_set = [&](const std::vector<uint32_t>& bins, double l2) {
+      Split split;
+      split.feature = static_cast<int32_t>(feature);
+      split.categorical = true;
+      for (uint32_t b : bins) split.left_bins.Insert(b);
       split.missing_left = split.left_bins.Contains(0);
-      Try(split, one_vs_rest ? 0 : node_.parameters.categorical_l2);
+      Try(split, l2);
+    };
+    if (present.size() <= p.max_categories_one_vs_rest) {
+      if (present.size() < 2) return;
+      for (uint32_t b : present) try_set({b}, 0);
+      return;
+    }
+    std::erase_if(present, [&](uint32_t b) { return cell(b).count < p.min_samples_category; });
+    const auto ratio = [&](uint32_t b) {
+      const double g = GradientOf(cell(b));
+      return g == 0 ? 0 : g / (WeightOf(cell(b)) + p.categorical_smoothing);
+    };
+    std::stable_sort(present.begin(), present.end(),
+                     [&](uint32_t a, uint32_t b) { return ratio(a) < ratio(b); });
+    for (int end = 0; end < 2; ++end) {
+      if (end == 1) std::reverse(present.begin(), present.end());
+      uint64_t last = 0;  // rows of the last set that was large enough a step
+      std::vector<uint32_t> set;
+      uint64_t rows = 0;
+      for (size_t i = 0; i + 1 < present.size() && i < p.max_categories_per_split; ++i) {
+        set.push_back(present[i]);
+        rows += cell(present[i]).count;
+        if (rows - last < p.min_samples_category_group) continue;
+        last = rows;
+        if (node_.sums.count - rows >= p.min_samples_category_group) try_set(set, p.categorical_l2);
+      }
     }
   }
 
@@ -190,6 +209,9 @@ inline TestNode RandomNode(size_t num_features, size_t rows, unsigned categorica
   p.max_categories_one_vs_rest = random() % 8;
   p.categorical_smoothing = random() % 3 == 0 ? 0 : 10;
   p.categorical_l2 = random() % 3 == 0 ? 0 : 10;
+  p.max_categories_per_split = random() % 2 == 0 ? 1 + random() % 40 : 255;
+  p.min_samples_category = random() % 2 == 0 ? 0 : random() % 10;
+  p.min_samples_category_group = random() % 2 == 0 ? 0 : random() % (rows / 4 + 1);
   return node;
 }
 
