@@ -23,7 +23,8 @@ class Buffer {
 
  public:
   static constexpr size_t kAlignment = 64;
-  // Blocks of some huge pages ask for them: rows that are read through a list would else miss the address cache.
+  // Blocks of some huge pages ask for them: rows that are read through a list would else miss the
+  // address cache.
   static constexpr size_t kHugePage = size_t{1} << 21;
 
   Buffer() = default;
@@ -34,7 +35,8 @@ class Buffer {
     data_ = static_cast<T*>(std::aligned_alloc(alignment, bytes));
     if (data_ == nullptr) throw std::bad_alloc();
 #if defined(__linux__)
-    if (alignment == kHugePage) madvise(static_cast<void*>(data_), bytes, MADV_HUGEPAGE);  // a wish: failure is no error
+    if (alignment == kHugePage)
+      madvise(static_cast<void*>(data_), bytes, MADV_HUGEPAGE);  // a wish: failure is no error
 #endif
   }
   static Buffer Zeroed(size_t size) {
@@ -42,7 +44,8 @@ class Buffer {
     if (size > 0) std::memset(static_cast<void*>(buffer.data_), 0, size * sizeof(T));
     return buffer;
   }
-  Buffer(Buffer&& other) noexcept : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+  Buffer(Buffer&& other) noexcept
+      : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
   Buffer& operator=(Buffer&& other) noexcept {
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);

@@ -1,5 +1,6 @@
-// Sets the floating-point control word to IEEE defaults (round to nearest, denormals kept) for a scope, and
-// restores what was there: a host process may have flushed denormals (design rule 4). About 10 cycles.
+// Sets the floating-point control word to IEEE defaults (round to nearest, denormals kept) for a
+// scope, and restores what was there: a host process may have flushed denormals (design rule 4).
+// About 10 cycles.
 #pragma once
 
 #if defined(__x86_64__)

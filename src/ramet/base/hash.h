@@ -3,9 +3,10 @@
 //   uint64_t key = StreamKey(seed, Purpose::kRowSample, iteration);
 //   bool chosen = CounterHash(key, row_id) < threshold;
 //
-// No state, no order: any thread or worker draws the same number for the same row. The mixer is SplitMix64's
-// finaliser (Steele, Lea, Flood 2014); the 32-bit one is the two-round multiply-xorshift of Wellons' hash
-// prospector ("lowbias32"), chosen because every vector unit multiplies 32-bit lanes.
+// No state, no order: any thread or worker draws the same number for the same row. The mixer is
+// SplitMix64's finaliser (Steele, Lea, Flood 2014); the 32-bit one is the two-round
+// multiply-xorshift of Wellons' hash prospector ("lowbias32"), chosen because every vector unit
+// multiplies 32-bit lanes.
 #pragma once
 
 #include <cstdint>
@@ -38,8 +39,8 @@ constexpr uint32_t Mix32(uint32_t x) {
   return x;
 }
 
-// The key of one stream of random numbers; `a` and `b` are what the stream is about besides its counter
-// (iteration, class, node path).
+// The key of one stream of random numbers; `a` and `b` are what the stream is about besides its
+// counter (iteration, class, node path).
 constexpr uint64_t StreamKey(uint64_t seed, Purpose purpose, uint64_t a = 0, uint64_t b = 0) {
   uint64_t key = Mix64(seed + 0x9e3779b97f4a7c15ull);
   key = Mix64(key ^ (static_cast<uint64_t>(purpose) * 0xd6e8feb86659fd93ull));
@@ -51,8 +52,8 @@ constexpr uint64_t CounterHash(uint64_t key, uint64_t counter) {
   return Mix64(Mix64(counter * 0x9e3779b97f4a7c15ull + key) ^ key);
 }
 
-// 32 random bits for a row: what the rounding kernel computes in vector lanes. Rows beyond 2^32 change the key,
-// not the lanes.
+// 32 random bits for a row: what the rounding kernel computes in vector lanes. Rows beyond 2^32
+// change the key, not the lanes.
 struct RowKey {
   uint32_t a;
   uint32_t b;

@@ -58,12 +58,13 @@ Result<Isa> ChooseIsa() {
   const char* forced = std::getenv("RAMET_ISA");
   if (forced == nullptr || *forced == '\0') return SupportedIsas().back();
   const Result<Isa> isa = ParseIsa(forced);
-  if (!isa.ok()) return InvalidArgument("RAMET_ISA=" + std::string(forced) + ": " + isa.error().message);
+  if (!isa.ok())
+    return InvalidArgument("RAMET_ISA=" + std::string(forced) + ": " + isa.error().message);
   for (Isa supported : SupportedIsas())
     if (supported == *isa) return supported;
-  return InvalidArgument("RAMET_ISA=" + std::string(forced) +
-                         ": this processor or build does not have it. Use one of: " + SupportedNames() +
-                         ".");
+  return InvalidArgument(
+      "RAMET_ISA=" + std::string(forced) +
+      ": this processor or build does not have it. Use one of: " + SupportedNames() + ".");
 }
 
 size_t HighwayTableIndex(Isa isa) {

@@ -1,7 +1,8 @@
 // Instruction sets: which ones this processor has, and which one is used.
 //
-// Every kernel is written once (Google Highway) and compiled for each of these. They give the same bits; only
-// time differs. `RAMET_ISA` (scalar, sse4, avx2, avx512, neon) forces one, for tests and for diagnosis.
+// Every kernel is written once (Google Highway) and compiled for each of these. They give the same
+// bits; only time differs. `RAMET_ISA` (scalar, sse4, avx2, avx512, neon) forces one, for tests and
+// for diagnosis.
 #pragma once
 
 #include <cstddef>

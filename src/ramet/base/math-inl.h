@@ -1,9 +1,13 @@
-// exp and log on float64 vectors, from additions, multiplications and one division: the same bits on every instruction
-// set (design rule 4). Include inside HWY_BEFORE_NAMESPACE-compiled files only, as Highway's own -inl headers.
+// exp and log on float64 vectors, from additions, multiplications and one division: the same bits
+// on every instruction set (design rule 4). Include inside HWY_BEFORE_NAMESPACE-compiled files
+// only, as Highway's own -inl headers.
 //
-// Exp: x = k ln2 + r, |r| <= ln2 / 2 (Cody & Waite: ln2 in two parts), exp(r) by its Taylor polynomial of degree 13, scaled
-//      by 2^k in two steps. Error below 1 ulp on [-708, 709]; below -745.2 it is 0, above 709.79 infinity.
-// Log: x = 2^k m, m in [sqrt(1/2), sqrt(2)); with s = (m - 1) / (m + 1), log m = 2 s (1 + s^2/3 + s^4/5 + …).
+// Exp: x = k ln2 + r, |r| <= ln2 / 2 (Cody & Waite: ln2 in two parts), exp(r) by its Taylor
+// polynomial of degree 13, scaled
+//      by 2^k in two steps. Error below 1 ulp on [-708, 709]; below -745.2 it is 0, above 709.79
+//      infinity.
+// Log: x = 2^k m, m in [sqrt(1/2), sqrt(2)); with s = (m - 1) / (m + 1), log m = 2 s (1 + s^2/3 +
+// s^4/5 + …).
 //      Error below 2 ulp for positive normal x; 0 gives -infinity.
 
 #if defined(RAMET_BASE_MATH_INL_H_) == defined(HWY_TARGET_TOGGLE)
@@ -23,7 +27,8 @@ namespace HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-// 2^k for integer-valued k in [-1022, 1023], given as the float64 k + 1.5 * 2^52 (whose low mantissa bits are k).
+// 2^k for integer-valued k in [-1022, 1023], given as the float64 k + 1.5 * 2^52 (whose low
+// mantissa bits are k).
 template <class D, class V>
 HWY_INLINE V PowerOfTwo(D d, V k_plus_magic) {
   const hn::RebindToSigned<D> di;
@@ -46,7 +51,9 @@ HWY_INLINE V Exp(D d, V x) {
   const V r2 = hn::Mul(r, r);
   const V r4 = hn::Mul(r2, r2);
   const V r8 = hn::Mul(r4, r4);
-  const auto pair = [&](double a, double b) { return hn::Add(hn::Set(d, a), hn::Mul(hn::Set(d, b), r)); };
+  const auto pair = [&](double a, double b) {
+    return hn::Add(hn::Set(d, a), hn::Mul(hn::Set(d, b), r));
+  };
   const V p23 = pair(1.0 / 2, 1.0 / 6);
   const V p45 = pair(1.0 / 24, 1.0 / 120);
   const V p67 = pair(1.0 / 720, 1.0 / 5040);
@@ -55,7 +62,8 @@ HWY_INLINE V Exp(D d, V x) {
   const V p1213 = pair(1.0 / 479001600, 1.0 / 6227020800.0);
   const V q0 = hn::Add(hn::Mul(p23, r2), hn::Mul(hn::Add(p45, hn::Mul(p67, r2)), r4));
   const V q1 = hn::Add(hn::Add(p89, hn::Mul(p1011, r2)), hn::Mul(p1213, r4));
-  // The 1 comes last: rounded once, after r and the tail, whose rounding is at most a quarter of its ulp.
+  // The 1 comes last: rounded once, after r and the tail, whose rounding is at most a quarter of
+  // its ulp.
   const V tail = hn::Add(hn::Add(q0, lost), hn::Mul(q1, r8));
   const V exp_r = hn::Add(hn::Set(d, 1.0), hn::Add(r, tail));
 
@@ -74,7 +82,8 @@ HWY_INLINE V Log(D d, V x) {
   const auto tiny = hn::Lt(x, hn::Set(d, 2.2250738585072014e-308));
   const V scaled = hn::IfThenElse(tiny, hn::Mul(x, hn::Set(d, 18014398509481984.0)), x);  // 2^54
   const auto bits = hn::BitCast(di, scaled);
-  // Exponent such that the mantissa lies in [sqrt(1/2), sqrt(2)): subtract the bits of sqrt(1/2), keep the exponent.
+  // Exponent such that the mantissa lies in [sqrt(1/2), sqrt(2)): subtract the bits of sqrt(1/2),
+  // keep the exponent.
   const auto offset = hn::Sub(bits, hn::Set(di, int64_t{0x3fe6a09e667f3bcd}));
   const auto k_int = hn::ShiftRight<52>(offset);
   const V m = hn::BitCast(d, hn::Sub(bits, hn::ShiftLeft<52>(k_int)));

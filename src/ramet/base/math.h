@@ -1,4 +1,5 @@
-// exp and log of one float64, bit-equal to the vector versions (math-inl.h) on every instruction set.
+// exp and log of one float64, bit-equal to the vector versions (math-inl.h) on every instruction
+// set.
 #pragma once
 
 namespace ramet {

@@ -1,4 +1,5 @@
-// exp and log: close to libm everywhere (the high-precision oracle is in tests/), equal to it at special values.
+// exp and log: close to libm everywhere (the high-precision oracle is in tests/), equal to it at
+// special values.
 #include "ramet/base/math.h"
 
 #include <gtest/gtest.h>
@@ -19,7 +20,8 @@ TEST(Exp, StaysWithinOneUlpOfLibm) {
   std::mt19937_64 random(1);
   std::uniform_real_distribution<double> wide(-745, 709.7), near(-1, 1);
   for (int i = 0; i < 200000; ++i) {
-    for (double x : {wide(random), near(random)}) EXPECT_LE(UlpsApart(Exp(x), std::exp(x)), 1.5) << x;
+    for (double x : {wide(random), near(random)})
+      EXPECT_LE(UlpsApart(Exp(x), std::exp(x)), 1.5) << x;
   }
 }
 

@@ -6,8 +6,8 @@
 namespace ramet {
 
 void CheckFailed(const char* condition, const char* file, int line, const std::string& detail) {
-  std::fprintf(stderr, "%s:%d: CHECK failed: %s%s%s\nThis is a bug in Ramet; please report it.\n", file,
-               line, condition, detail.empty() ? "" : ": ", detail.c_str());
+  std::fprintf(stderr, "%s:%d: CHECK failed: %s%s%s\nThis is a bug in Ramet; please report it.\n",
+               file, line, condition, detail.empty() ? "" : ": ", detail.c_str());
   std::abort();
 }
 

@@ -1,10 +1,12 @@
 // Failures of the world as values.
 //
-//   Result<Table> ReadTable(path);              // a table, or an Error that says what, where and what to do
-//   RAMET_ASSIGN(Table table, ReadTable(path)); // returns the error to the caller's caller
+//   Result<Table> ReadTable(path);              // a table, or an Error that says what, where and
+//   what to do RAMET_ASSIGN(Table table, ReadTable(path)); // returns the error to the caller's
+//   caller
 //
-// Three kinds of failure, three ways: the world's (files, data, cancellation) are `Error` values; the caller's
-// (an impossible parameter) are `Error`s of code kInvalidArgument at the border; ours are bugs: RAMET_CHECK.
+// Three kinds of failure, three ways: the world's (files, data, cancellation) are `Error` values;
+// the caller's (an impossible parameter) are `Error`s of code kInvalidArgument at the border; ours
+// are bugs: RAMET_CHECK.
 #pragma once
 
 #include <optional>
@@ -35,7 +37,8 @@ inline Error CancelledError(std::string message) {
   return {ErrorCode::kCancelled, std::move(message)};
 }
 
-// Prints the failed condition with file and line, and aborts: a bug of ours, never the world's fault.
+// Prints the failed condition with file and line, and aborts: a bug of ours, never the world's
+// fault.
 [[noreturn]] void CheckFailed(const char* condition, const char* file, int line,
                               const std::string& detail = {});
 
@@ -45,8 +48,9 @@ inline Error CancelledError(std::string message) {
 template <class T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::move(value)) {}      // NOLINT: implicit, so that `return value;` works
-  Result(Error error) : state_(std::move(error)) {}  // NOLINT: implicit, so that `return error;` works
+  Result(T value) : state_(std::move(value)) {}  // NOLINT: implicit, so that `return value;` works
+  Result(Error error)
+      : state_(std::move(error)) {}  // NOLINT: implicit, so that `return error;` works
 
   bool ok() const { return state_.index() == 0; }
   explicit operator bool() const { return ok(); }
@@ -82,7 +86,8 @@ class [[nodiscard]] Result {
 class [[nodiscard]] Status {
  public:
   Status() = default;
-  Status(Error error) : error_(std::move(error)) {}  // NOLINT: implicit, so that `return error;` works
+  Status(Error error)
+      : error_(std::move(error)) {}  // NOLINT: implicit, so that `return error;` works
   bool ok() const { return !error_.has_value(); }
   explicit operator bool() const { return ok(); }
   const Error& error() const { return *error_; }
@@ -95,9 +100,9 @@ class [[nodiscard]] Status {
 #define RAMET_CONCAT_(a, b) a##b
 #define RAMET_CONCAT(a, b) RAMET_CONCAT_(a, b)
 
-#define RAMET_RETURN_IF_ERROR(expression) \
-  do {                                    \
-    auto&& status_ = (expression);        \
+#define RAMET_RETURN_IF_ERROR(expression)          \
+  do {                                             \
+    auto&& status_ = (expression);                 \
     if (!status_.ok()) return status_.TakeError(); \
   } while (false)
 

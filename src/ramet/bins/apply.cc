@@ -11,7 +11,8 @@
 namespace ramet {
 namespace {
 
-// A block of rows: its float64 values of one feature and its bins of all features stay in the first-level cache.
+// A block of rows: its float64 values of one feature and its bins of all features stay in the
+// first-level cache.
 constexpr size_t kRowsPerBlock = 1024;
 
 size_t RowStride(size_t num_features) {
@@ -56,7 +57,8 @@ Result<BinnedMatrix> ApplyBins(const Context& context, const BinMapper& mapper, 
     const size_t rows = block.end - block.begin;
     for (size_t f = 0; f < num_features && status.ok(); ++f) {
       uint8_t* out = matrix.mutable_column(f) + first_row;
-      status = encoders[f].Encode(context.isa, table.chunk(block.chunk).column(columns[f]), block.begin, block.end, out);
+      status = encoders[f].Encode(context.isa, table.chunk(block.chunk).column(columns[f]),
+                                  block.begin, block.end, out);
     }
     for (size_t i = 0; i < rows; ++i) {
       uint8_t* row = matrix.mutable_row(first_row + i);

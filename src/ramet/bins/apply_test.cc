@@ -80,8 +80,7 @@ TEST(NumericEncoder, CountsThresholdsBelow) {
     SCOPED_TRACE(IsaName(isa));
     encoder.Encode(isa, values.data(), values.size(), bins.data());
     encoder.Encode(isa, values.data(), values.size(), bins16.data());
-    if (thresholds.size() < 255)
-      encoder.Encode(isa, values.data(), values.size(), bins8.data());
+    if (thresholds.size() < 255) encoder.Encode(isa, values.data(), values.size(), bins8.data());
     for (size_t i = 0; i < values.size(); ++i) {
       const size_t below =
           std::lower_bound(thresholds.begin(), thresholds.end(), values[i]) - thresholds.begin();

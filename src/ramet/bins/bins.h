@@ -1,19 +1,22 @@
 // Bins: numbers and categories become small integers.
 //
-//   Table ──FindBins──► BinMapper (thresholds, categories) ──ApplyBins──► BinnedMatrix (rows x features, uint8)
+//   Table ──FindBins──► BinMapper (thresholds, categories) ──ApplyBins──► BinnedMatrix (rows x
+//   features, uint8)
 //
-// Bin 0 of every feature is "missing". A numeric feature's bin b >= 1 holds the values in (thresholds[b-2],
-// thresholds[b-1]]; a categorical feature's bin b >= 1 holds categories[b-1], and the bin after the last category
-// holds the rare ones, where they were folded.
+// Bin 0 of every feature is "missing". A numeric feature's bin b >= 1 holds the values in
+// (thresholds[b-2], thresholds[b-1]]; a categorical feature's bin b >= 1 holds categories[b-1], and
+// the bin after the last category holds the rare ones, where they were folded.
 //
 // Invariants
-//   B1. Bins are a function of the rows' values, weights and ids alone (not of chunks): edges are weighted quantiles of
+//   B1. Bins are a function of the rows' values, weights and ids alone (not of chunks): edges are
+//   weighted quantiles of
 //       the `sample_rows` rows with the smallest hashed ids; rows of weight zero count nowhere.
-//   B2. x <= thresholds[i] decides the same for the value and for its bin: last-left <= threshold < first-right, also
+//   B2. x <= thresholds[i] decides the same for the value and for its bin: last-left <= threshold <
+//   first-right, also
 //       for adjacent floats. Thresholds are finite and strictly increasing.
 //   B3. A column with at most `max_bins` distinct sampled values has one bin per value.
-//   B4. Categories are sorted by key. At most 254 are kept; the rarest fold together, by (exact count, key).
-//   B5. A key that no bin has is in the folded bin if there is one, else missing.
+//   B4. Categories are sorted by key. At most 254 are kept; the rarest fold together, by (exact
+//   count, key). B5. A key that no bin has is in the folded bin if there is one, else missing.
 #pragma once
 
 #include <cstdint>
@@ -32,7 +35,7 @@ namespace ramet {
 enum class FeatureKind : uint8_t { kNumeric = 0, kCategorical = 1 };
 
 struct BinningParameters {
-  int max_bins = 255;              // of a numeric feature, besides the bin of missing values; 2 to 255
+  int max_bins = 255;  // of a numeric feature, besides the bin of missing values; 2 to 255
   uint64_t sample_rows = 200'000;  // rows whose values the edges are taken from
   uint64_t seed = 0;
 };
@@ -45,11 +48,13 @@ struct FeatureBins {
   std::vector<double> thresholds;       // numeric: value bins - 1 of them
   std::vector<CategoryKey> categories;  // categorical: sorted
   bool folded = false;                  // categorical: the last bin holds the rare categories
-  bool has_values = false;              // numeric: some value was seen (else the feature has the missing bin only)
+  bool has_values =
+      false;  // numeric: some value was seen (else the feature has the missing bin only)
 
   // Bins including that of missing values, 1 to 256.
   int num_bins() const {
-    if (kind == FeatureKind::kCategorical) return 1 + static_cast<int>(categories.size()) + (folded ? 1 : 0);
+    if (kind == FeatureKind::kCategorical)
+      return 1 + static_cast<int>(categories.size()) + (folded ? 1 : 0);
     return has_values ? 2 + static_cast<int>(thresholds.size()) : 1;
   }
 };
@@ -58,14 +63,15 @@ struct BinMapper {
   std::vector<FeatureBins> features;
 };
 
-// Finds the bins of the given columns. `kinds[i]` says how column `columns[i]` is to be read; `weights` has one entry
-// per row or is empty. Errors name the column: a string column read as numeric, too many categories.
-Result<BinMapper> FindBins(const Context& context, const Table& table, std::span<const size_t> columns,
-                           std::span<const FeatureKind> kinds, std::span<const float> weights,
-                           const BinningParameters& parameters);
+// Finds the bins of the given columns. `kinds[i]` says how column `columns[i]` is to be read;
+// `weights` has one entry per row or is empty. Errors name the column: a string column read as
+// numeric, too many categories.
+Result<BinMapper> FindBins(const Context& context, const Table& table,
+                           std::span<const size_t> columns, std::span<const FeatureKind> kinds,
+                           std::span<const float> weights, const BinningParameters& parameters);
 
-// Rows x features of bins, kept twice: row-major for histograms (all bins of a row in one or two cache lines) and
-// column-major for partitioning rows by one feature.
+// Rows x features of bins, kept twice: row-major for histograms (all bins of a row in one or two
+// cache lines) and column-major for partitioning rows by one feature.
 class BinnedMatrix {
  public:
   BinnedMatrix() = default;
@@ -86,8 +92,8 @@ class BinnedMatrix {
   Buffer<uint8_t> rows_, columns_;
 };
 
-// Bins all rows of `table`. With `release`, chunks are freed as they are done, so that raw values and bins are not held
-// together. O(rows x features x log2 bins).
+// Bins all rows of `table`. With `release`, chunks are freed as they are done, so that raw values
+// and bins are not held together. O(rows x features x log2 bins).
 Result<BinnedMatrix> ApplyBins(const Context& context, const BinMapper& mapper, Table& table,
                                std::span<const size_t> columns, bool release);
 

@@ -21,7 +21,8 @@ struct Roles {
   std::optional<size_t> weight;
 };
 
-Result<std::vector<size_t>> FeatureColumns(const Schema& schema, const DataSpec& spec, const Roles& roles) {
+Result<std::vector<size_t>> FeatureColumns(const Schema& schema, const DataSpec& spec,
+                                           const Roles& roles) {
   std::vector<size_t> features;
   if (spec.features.empty()) {
     for (size_t i = 0; i < schema.fields.size(); ++i)
@@ -30,14 +31,18 @@ Result<std::vector<size_t>> FeatureColumns(const Schema& schema, const DataSpec&
   std::unordered_set<size_t> seen;
   for (const std::string& name : spec.features) {
     RAMET_ASSIGN(const size_t column, schema.Require(name));
-    if (!seen.insert(column).second) return InvalidArgument(Quoted(name) + " is listed twice among the features.");
+    if (!seen.insert(column).second)
+      return InvalidArgument(Quoted(name) + " is listed twice among the features.");
     if (column == roles.label)
-      return InvalidArgument(Quoted(name) + " is the label and cannot be a feature too. Remove it from one of them.");
+      return InvalidArgument(
+          Quoted(name) + " is the label and cannot be a feature too. Remove it from one of them.");
     if (roles.weight == column)
-      return InvalidArgument(Quoted(name) + " is the weight and cannot be a feature too. Remove it from one of them.");
+      return InvalidArgument(
+          Quoted(name) + " is the weight and cannot be a feature too. Remove it from one of them.");
     features.push_back(column);
   }
-  if (features.empty()) return InvalidArgument("no features are left to train on. Drop fewer columns.");
+  if (features.empty())
+    return InvalidArgument("no features are left to train on. Drop fewer columns.");
   return features;
 }
 
@@ -46,7 +51,8 @@ Result<Roles> FindRoles(const Schema& schema, const DataSpec& spec) {
   RAMET_ASSIGN(roles.label, schema.Require(spec.label));
   if (!spec.weight.empty()) {
     RAMET_ASSIGN(roles.weight, schema.Require(spec.weight));
-    if (*roles.weight == roles.label) return InvalidArgument(Quoted(spec.label) + " is both label and weight.");
+    if (*roles.weight == roles.label)
+      return InvalidArgument(Quoted(spec.label) + " is both label and weight.");
     if (!IsNumeric(schema.fields[*roles.weight].type))
       return DataError(Quoted(spec.weight) + " holds strings; weights are numbers.");
   }
@@ -58,13 +64,15 @@ Result<Roles> FindRoles(const Schema& schema, const DataSpec& spec) {
     for (const std::string& name : *names) {
       RAMET_ASSIGN(const size_t column, schema.Require(name));
       if (std::find(roles.features.begin(), roles.features.end(), column) == roles.features.end())
-        return InvalidArgument(Quoted(name) + " is declared categorical or numeric, but is not a feature.");
+        return InvalidArgument(Quoted(name) +
+                               " is declared categorical or numeric, but is not a feature.");
     }
   }
   for (size_t column : roles.features) {
     const Field& field = schema.fields[column];
-    const bool categorical = among(spec.categorical, column) ||
-                             ((field.dictionary || !IsNumeric(field.type)) && !among(spec.numeric, column));
+    const bool categorical =
+        among(spec.categorical, column) ||
+        ((field.dictionary || !IsNumeric(field.type)) && !among(spec.numeric, column));
     if (categorical && among(spec.numeric, column))
       return InvalidArgument(Quoted(field.name) + " is declared both categorical and numeric.");
     roles.kinds.push_back(categorical ? FeatureKind::kCategorical : FeatureKind::kNumeric);
@@ -112,12 +120,14 @@ Result<std::vector<double>> ReadTargets(const Table& table, size_t column) {
   const Field& field = table.schema().fields[column];
   if (!IsNumeric(field.type))
     return DataError(Quoted(field.name) +
-                     " holds strings, but regression needs numbers. Use --task classification, or another label.");
+                     " holds strings, but regression needs numbers. Use --task classification, or "
+                     "another label.");
   std::vector<double> targets(table.num_rows());
   RAMET_RETURN_IF_ERROR(VisitNumbers(table, column, [&](size_t row, double value) -> Status {
     if (!std::isfinite(value))
       return DataError(Quoted(field.name) + ", row " + std::to_string(row + 1) + ": the label is " +
-                       (std::isnan(value) ? "missing" : "infinite") + ". Remove such rows, or fill them in.");
+                       (std::isnan(value) ? "missing" : "infinite") +
+                       ". Remove such rows, or fill them in.");
     targets[row] = value;
     return {};
   }));
@@ -130,7 +140,8 @@ struct ClassLabels {
 };
 
 // `known` are the classes of the training set when a validation set is read.
-Result<ClassLabels> ReadClasses(const Table& table, size_t column, const std::vector<CategoryKey>* known) {
+Result<ClassLabels> ReadClasses(const Table& table, size_t column,
+                                const std::vector<CategoryKey>* known) {
   const std::string name = Quoted(table.schema().fields[column].name);
   std::unordered_map<CategoryKey, uint32_t> index;  // in order of appearance, until sorted below
   if (known != nullptr)
@@ -154,8 +165,8 @@ Result<ClassLabels> ReadClasses(const Table& table, size_t column, const std::ve
         const CategoryKey key = block[i - begin].ToKey();
         const auto [entry, added] = index.emplace(key, index.size());
         if (added && known != nullptr)
-          return DataError(name + ", row " + std::to_string(row + 1) + ": class \"" + ToString(key) +
-                           "\" does not occur in the training data.");
+          return DataError(name + ", row " + std::to_string(row + 1) + ": class \"" +
+                           ToString(key) + "\" does not occur in the training data.");
         if (index.size() > kMaxClasses)
           return DataError(name + " has more than " + std::to_string(kMaxClasses) +
                            " classes. Is it a number to predict? Then use --task regression.");
@@ -165,13 +176,15 @@ Result<ClassLabels> ReadClasses(const Table& table, size_t column, const std::ve
   }
   if (known != nullptr) return ClassLabels{*known, std::move(labels)};
   if (index.size() < 2)
-    return DataError(name + " has only one class" + (index.empty() ? "" : ", \"" + ToString(index.begin()->first) + "\"") +
+    return DataError(name + " has only one class" +
+                     (index.empty() ? "" : ", \"" + ToString(index.begin()->first) + "\"") +
                      ". A classifier needs at least two.");
   std::vector<CategoryKey> classes(index.size());
   for (const auto& [key, appearance] : index) classes[appearance] = key;
   std::vector<uint32_t> order(classes.size()), rank(classes.size());
   for (uint32_t i = 0; i < order.size(); ++i) order[i] = i;
-  std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) { return classes[a] < classes[b]; });
+  std::sort(order.begin(), order.end(),
+            [&](uint32_t a, uint32_t b) { return classes[a] < classes[b]; });
   for (uint32_t i = 0; i < order.size(); ++i) rank[order[i]] = i;
   for (double& label : labels) label = rank[static_cast<size_t>(label)];
   std::sort(classes.begin(), classes.end());
@@ -185,8 +198,8 @@ Result<Dataset> MakeDataset(const Context& context, Table table, const DataSpec&
                             const BeforeBinning& before_binning) {
   if (table.num_rows() == 0) return DataError("the table has no rows.");
   if (table.num_rows() > kMaxRows)
-    return DataError("the table has " + std::to_string(table.num_rows()) + " rows; one process handles up to " +
-                     std::to_string(kMaxRows) + ".");
+    return DataError("the table has " + std::to_string(table.num_rows()) +
+                     " rows; one process handles up to " + std::to_string(kMaxRows) + ".");
   DataSpec full_spec = spec;
   if (reference != nullptr) full_spec.features = reference->feature_names;
   RAMET_ASSIGN(const Roles roles, FindRoles(table.schema(), full_spec));
@@ -202,8 +215,9 @@ Result<Dataset> MakeDataset(const Context& context, Table table, const DataSpec&
     RAMET_ASSIGN(dataset.weights, ReadWeights(table, *roles.weight));
   }
   if (spec.classification) {
-    RAMET_ASSIGN(ClassLabels labels,
-                 ReadClasses(table, roles.label, reference == nullptr ? nullptr : &reference->classes));
+    RAMET_ASSIGN(
+        ClassLabels labels,
+        ReadClasses(table, roles.label, reference == nullptr ? nullptr : &reference->classes));
     dataset.classes = std::move(labels.classes);
     dataset.labels = std::move(labels.labels);
   } else {
@@ -212,11 +226,12 @@ Result<Dataset> MakeDataset(const Context& context, Table table, const DataSpec&
   if (reference != nullptr) {
     dataset.mapper = reference->mapper;
   } else {
-    RAMET_ASSIGN(dataset.mapper,
-                 FindBins(context, table, roles.features, roles.kinds, dataset.weights, parameters));
+    RAMET_ASSIGN(dataset.mapper, FindBins(context, table, roles.features, roles.kinds,
+                                          dataset.weights, parameters));
   }
   if (before_binning) RAMET_RETURN_IF_ERROR(before_binning(table, dataset));
-  RAMET_ASSIGN(dataset.bins, ApplyBins(context, dataset.mapper, table, roles.features, /*release=*/true));
+  RAMET_ASSIGN(dataset.bins,
+               ApplyBins(context, dataset.mapper, table, roles.features, /*release=*/true));
   return dataset;
 }
 

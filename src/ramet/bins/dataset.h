@@ -14,17 +14,19 @@
 
 namespace ramet {
 
-inline constexpr size_t kMaxRows = 0x7fffffff;  // of one process: row ids are 32-bit offsets inside it
+inline constexpr size_t kMaxRows =
+    0x7fffffff;  // of one process: row ids are 32-bit offsets inside it
 inline constexpr size_t kMaxClasses = 1000;
 
 // Which columns mean what. Names must exist; a column has one role.
 struct DataSpec {
   std::string label;
-  std::string weight;                    // empty: all rows weigh 1
-  std::vector<std::string> features;     // empty: all other columns, in the table's order
-  std::vector<std::string> categorical;  // features to read as categories (string and dictionary columns are anyway)
-  std::vector<std::string> numeric;      // dictionary-of-number features to read as numbers
-  bool classification = false;           // labels are classes, else numbers
+  std::string weight;                 // empty: all rows weigh 1
+  std::vector<std::string> features;  // empty: all other columns, in the table's order
+  std::vector<std::string>
+      categorical;  // features to read as categories (string and dictionary columns are anyway)
+  std::vector<std::string> numeric;  // dictionary-of-number features to read as numbers
+  bool classification = false;       // labels are classes, else numbers
 };
 
 struct Dataset {
@@ -33,12 +35,13 @@ struct Dataset {
   std::vector<std::string> feature_types;  // Arrow formats, provenance only
   BinMapper mapper;
   BinnedMatrix bins;
-  std::vector<double> labels;          // regression: the target; classification: index into classes
-  std::vector<float> weights;          // empty if all are 1
-  std::vector<CategoryKey> classes;    // classification: sorted keys
+  std::vector<double> labels;        // regression: the target; classification: index into classes
+  std::vector<float> weights;        // empty if all are 1
+  std::vector<CategoryKey> classes;  // classification: sorted keys
   std::string label_name;
-  // Where training continues from a model: the rows' raw scores by it (outputs x rows), and its rounds' metric on the
-  // rows that early stopping watches (boost fills them, through `before_binning`).
+  // Where training continues from a model: the rows' raw scores by it (outputs x rows), and its
+  // rounds' metric on the rows that early stopping watches (boost fills them, through
+  // `before_binning`).
   std::vector<double> initial_scores;
   std::vector<double> initial_history;
 };
@@ -46,8 +49,9 @@ struct Dataset {
 // Called with the raw table when labels and weights are read, before the table is binned and gone.
 using BeforeBinning = std::function<Status(const Table&, Dataset&)>;
 
-// Consumes `table`. Errors name column and row: a missing or NaN or infinite label, a negative or non-finite weight, all
-// weights zero, one class only, an unknown class in a validation set, a label of a wrong type.
+// Consumes `table`. Errors name column and row: a missing or NaN or infinite label, a negative or
+// non-finite weight, all weights zero, one class only, an unknown class in a validation set, a
+// label of a wrong type.
 Result<Dataset> MakeDataset(const Context& context, Table table, const DataSpec& spec,
                             const BinningParameters& parameters, const Dataset* reference = nullptr,
                             const BeforeBinning& before_binning = {});

@@ -19,7 +19,8 @@ uint32_t TrainingBinOfOthers(const FeatureBins& bins) {
 }  // namespace
 
 NumericEncoder::NumericEncoder(std::span<const double> thresholds)
-    : padded_(thresholds.begin(), thresholds.end()), first_step_(std::bit_ceil(thresholds.size() + 1) / 2) {
+    : padded_(thresholds.begin(), thresholds.end()),
+      first_step_(std::bit_ceil(thresholds.size() + 1) / 2) {
   const double infinity = std::numeric_limits<double>::infinity();
   padded_.resize(std::max<size_t>(2, 2 * first_step_), infinity);
   if (thresholds.size() >= kThresholdsPerGroup * kThresholdsPerGroup) return;
@@ -31,10 +32,12 @@ NumericEncoder::NumericEncoder(std::span<const double> thresholds)
 template <class Bin>
 void NumericEncoder::Encode(Isa isa, const double* values, size_t count, Bin* out) const {
   if constexpr (std::is_same_v<Bin, uint8_t>) {
-    if (!last_of_group_.empty() && EncodeByGroups(isa, last_of_group_.data(), padded_.data(), values, count, out)) return;
+    if (!last_of_group_.empty() &&
+        EncodeByGroups(isa, last_of_group_.data(), padded_.data(), values, count, out))
+      return;
   }
-  // Binary search without branches, on several values at once, so that their loads overlap. `table[p + step - 1]` stays
-  // inside: p + step <= 2 * first_step_ - 1.
+  // Binary search without branches, on several values at once, so that their loads overlap.
+  // `table[p + step - 1]` stays inside: p + step <= 2 * first_step_ - 1.
   constexpr size_t kLanes = 8;
   const double* table = padded_.data();
   const auto search = [&](const double* x, Bin* bins, auto lanes) {
@@ -45,14 +48,17 @@ void NumericEncoder::Encode(Isa isa, const double* values, size_t count, Bin* ou
     for (size_t j = 0; j < n; ++j) bins[j] = static_cast<Bin>(x[j] == x[j] ? position[j] + 1 : 0);
   };
   size_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) search(values + i, out + i, std::integral_constant<size_t, kLanes>());
+  for (; i + kLanes <= count; i += kLanes)
+    search(values + i, out + i, std::integral_constant<size_t, kLanes>());
   for (; i < count; ++i) search(values + i, out + i, std::integral_constant<size_t, 1>());
 }
 
 template <class Bin>
-Status NumericEncoder::EncodeColumn(Isa isa, const ColumnView& column, size_t begin, size_t end, Bin* out) const {
+Status NumericEncoder::EncodeColumn(Isa isa, const ColumnView& column, size_t begin, size_t end,
+                                    Bin* out) const {
   if (!IsNumeric(column.type()))
-    return DataError("column \"" + column.field().name + "\" holds " + std::string(ValueTypeName(column.type())) +
+    return DataError("column \"" + column.field().name + "\" holds " +
+                     std::string(ValueTypeName(column.type())) +
                      "s, but was numeric in training. Convert it to numbers.");
   double values[kRowsPerBlock];
   for (; begin < end; begin += kRowsPerBlock) {
@@ -76,7 +82,8 @@ uint32_t CategoryEncoder::BinOf(const KeyView& key) const {
 }
 
 template <class Bin>
-Status CategoryEncoder::EncodeColumn(const ColumnView& column, size_t begin, size_t end, Bin* out) const {
+Status CategoryEncoder::EncodeColumn(const ColumnView& column, size_t begin, size_t end,
+                                     Bin* out) const {
   constexpr uint32_t kUnknown = UINT32_MAX;
   KeyView keys[kRowsPerBlock];
   std::vector<uint32_t> bin_of_code;  // of the chunk's dictionary entries, as they are met
@@ -102,9 +109,10 @@ Status CategoryEncoder::EncodeColumn(const ColumnView& column, size_t begin, siz
   return {};
 }
 
-#define RAMET_INSTANTIATE_ENCODERS(Bin)                                                            \
-  template void NumericEncoder::Encode(Isa, const double*, size_t, Bin*) const;                         \
-  template Status NumericEncoder::EncodeColumn(Isa, const ColumnView&, size_t, size_t, Bin*) const;     \
+#define RAMET_INSTANTIATE_ENCODERS(Bin)                                                      \
+  template void NumericEncoder::Encode(Isa, const double*, size_t, Bin*) const;              \
+  template Status NumericEncoder::EncodeColumn(Isa, const ColumnView&, size_t, size_t, Bin*) \
+      const;                                                                                 \
   template Status CategoryEncoder::EncodeColumn(const ColumnView&, size_t, size_t, Bin*) const;
 RAMET_INSTANTIATE_ENCODERS(uint8_t)
 RAMET_INSTANTIATE_ENCODERS(uint16_t)
@@ -117,7 +125,8 @@ FeatureEncoder::FeatureEncoder(const FeatureBins& bins)
       numeric_(bins.thresholds),
       categories_(bins.categories, TrainingBinOfOthers(bins)) {}
 
-Status FeatureEncoder::Encode(Isa isa, const ColumnView& column, size_t begin, size_t end, uint8_t* out) const {
+Status FeatureEncoder::Encode(Isa isa, const ColumnView& column, size_t begin, size_t end,
+                              uint8_t* out) const {
   if (kind_ == FeatureKind::kCategorical) return categories_.EncodeColumn(column, begin, end, out);
   if (!has_values_) {
     std::fill_n(out, end - begin, uint8_t{0});

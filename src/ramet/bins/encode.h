@@ -10,8 +10,8 @@
 
 namespace ramet {
 
-// Position of numbers among sorted thresholds: 0 for missing, else 1 + (number of thresholds t with t < x), so that
-// x <= thresholds[i] exactly if position <= i + 1.
+// Position of numbers among sorted thresholds: 0 for missing, else 1 + (number of thresholds t with
+// t < x), so that x <= thresholds[i] exactly if position <= i + 1.
 class NumericEncoder {
  public:
   explicit NumericEncoder(std::span<const double> thresholds);
@@ -23,12 +23,14 @@ class NumericEncoder {
   Status EncodeColumn(Isa isa, const ColumnView& column, size_t begin, size_t end, Bin* out) const;
 
  private:
-  std::vector<double> padded_;  // thresholds, then +infinity, to a power of two minus one, and one more
-  size_t first_step_;           // half of that power of two
+  std::vector<double>
+      padded_;         // thresholds, then +infinity, to a power of two minus one, and one more
+  size_t first_step_;  // half of that power of two
   std::vector<double> last_of_group_;  // every 16th of up to 255 thresholds; empty for more
 };
 
-// Position of keys among sorted categories: 0 for missing, 1 + index, or `bin_of_others` for any other key.
+// Position of keys among sorted categories: 0 for missing, 1 + index, or `bin_of_others` for any
+// other key.
 class CategoryEncoder {
  public:
   CategoryEncoder(std::span<const CategoryKey> categories, uint32_t bin_of_others);

@@ -65,9 +65,12 @@ Result<KeyCounts> CountKeys(const Table& table, size_t column, std::span<const f
         return InColumn(table, column, status.TakeError());
       for (size_t i = begin; i < end; ++i) {
         const KeyView& key = block[i - begin];
-        if (key.kind == KeyView::Kind::kMissing || (!weights.empty() && weights[first_row + i] == 0)) continue;
+        if (key.kind == KeyView::Kind::kMissing ||
+            (!weights.empty() && weights[first_row + i] == 0))
+          continue;
         if (key.code >= 0) {
-          if (by_code.size() <= static_cast<size_t>(key.code)) by_code.resize(key.code + 1, nullptr);
+          if (by_code.size() <= static_cast<size_t>(key.code))
+            by_code.resize(key.code + 1, nullptr);
           uint64_t*& counter = by_code[key.code];
           if (counter == nullptr) counter = &counts[key.ToKey()];
           ++*counter;
@@ -84,7 +87,8 @@ Result<KeyCounts> CountKeys(const Table& table, size_t column, std::span<const f
   return counts;
 }
 
-Result<FeatureBins> FindCategoricalBins(const Table& table, size_t column, std::span<const float> weights) {
+Result<FeatureBins> FindCategoricalBins(const Table& table, size_t column,
+                                        std::span<const float> weights) {
   RAMET_ASSIGN(KeyCounts counts, CountKeys(table, column, weights));
   std::vector<std::pair<uint64_t, CategoryKey>> ordered;
   ordered.reserve(counts.size());
@@ -95,23 +99,26 @@ Result<FeatureBins> FindCategoricalBins(const Table& table, size_t column, std::
   bins.kind = FeatureKind::kCategorical;
   bins.folded = ordered.size() > kMaxCategoryBins;
   const size_t first_kept = bins.folded ? ordered.size() - kMaxCategoryBins : 0;
-  for (size_t i = first_kept; i < ordered.size(); ++i) bins.categories.push_back(std::move(ordered[i].second));
+  for (size_t i = first_kept; i < ordered.size(); ++i)
+    bins.categories.push_back(std::move(ordered[i].second));
   std::sort(bins.categories.begin(), bins.categories.end());
   return bins;
 }
 
 }  // namespace
 
-Result<BinMapper> FindBins(const Context& context, const Table& table, std::span<const size_t> columns,
-                           std::span<const FeatureKind> kinds, std::span<const float> weights,
-                           const BinningParameters& parameters) {
+Result<BinMapper> FindBins(const Context& context, const Table& table,
+                           std::span<const size_t> columns, std::span<const FeatureKind> kinds,
+                           std::span<const float> weights, const BinningParameters& parameters) {
   RAMET_CHECK(columns.size() == kinds.size());
   if (parameters.max_bins < 2 || parameters.max_bins > 255)
-    return InvalidArgument("max_bins is " + std::to_string(parameters.max_bins) + ". Use 2 to 255.");
+    return InvalidArgument("max_bins is " + std::to_string(parameters.max_bins) +
+                           ". Use 2 to 255.");
   for (size_t i = 0; i < columns.size(); ++i) {
     const Field& field = table.schema().fields[columns[i]];
     if (kinds[i] == FeatureKind::kNumeric && !IsNumeric(field.type))
-      return DataError("column \"" + field.name + "\" holds " + std::string(ValueTypeName(field.type)) +
+      return DataError("column \"" + field.name + "\" holds " +
+                       std::string(ValueTypeName(field.type)) +
                        "s and cannot be read as numbers. Read it as a category, or drop it.");
   }
   BinMapper mapper;
@@ -123,7 +130,8 @@ Result<BinMapper> FindBins(const Context& context, const Table& table, std::span
     ParallelFor(0, columns.size(), 1, [&](size_t begin, size_t end) {
       for (size_t i = begin; i < end && !context.Cancelled(); ++i) {
         if (kinds[i] == FeatureKind::kNumeric) {
-          mapper.features[i] = FindNumericBins(table, columns[i], sample, weights, parameters.max_bins);
+          mapper.features[i] =
+              FindNumericBins(table, columns[i], sample, weights, parameters.max_bins);
           continue;
         }
         Result<FeatureBins> bins = FindCategoricalBins(table, columns[i], weights);

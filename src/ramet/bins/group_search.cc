@@ -14,7 +14,8 @@ namespace HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-#if HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128 && HWY_TARGET != HWY_SSE4 && HWY_TARGET != HWY_NEON
+#if HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128 && HWY_TARGET != HWY_SSE4 && \
+    HWY_TARGET != HWY_NEON
 // How many of 16 values are below x.
 template <class D, class V>
 HWY_INLINE size_t CountBelow(D d, const double* HWY_RESTRICT values, V x) {
@@ -32,7 +33,8 @@ bool EncodeGroups(const double* HWY_RESTRICT last_of_group, const double* HWY_RE
     // At most 15: the last group ends with infinity.
     const size_t group = CountBelow(d, last_of_group, x);
     const size_t within = CountBelow(d, thresholds + kThresholdsPerGroup * group, x);
-    out[i] = static_cast<uint8_t>(values[i] == values[i] ? kThresholdsPerGroup * group + within + 1 : 0);
+    out[i] =
+        static_cast<uint8_t>(values[i] == values[i] ? kThresholdsPerGroup * group + within + 1 : 0);
   }
   return true;
 }
@@ -49,8 +51,8 @@ namespace ramet {
 
 HWY_EXPORT(EncodeGroups);
 
-bool EncodeByGroups(Isa isa, const double* last_of_group, const double* thresholds, const double* values, size_t count,
-                    uint8_t* out) {
+bool EncodeByGroups(Isa isa, const double* last_of_group, const double* thresholds,
+                    const double* values, size_t count, uint8_t* out) {
   return RAMET_DISPATCH(isa, EncodeGroups)(last_of_group, thresholds, values, count, out);
 }
 

@@ -76,10 +76,13 @@ void SortByValue(std::vector<WeightedValue>& values) {
   std::vector<WeightedValue> other(values.size());
   for (int d = 0; d < 8; ++d) {
     // A digit that all values share moves nothing: most of a float32's low bytes.
-    if (std::any_of(counts[d].begin(), counts[d].end(), [&](uint32_t c) { return c == values.size(); })) continue;
+    if (std::any_of(counts[d].begin(), counts[d].end(),
+                    [&](uint32_t c) { return c == values.size(); }))
+      continue;
     std::array<uint32_t, kDigits> position{};
     for (size_t i = 1; i < kDigits; ++i) position[i] = position[i - 1] + counts[d][i - 1];
-    for (const WeightedValue& v : values) other[position[(OrderedBits(v.value) >> (d * kDigitBits)) & 0xff]++] = v;
+    for (const WeightedValue& v : values)
+      other[position[(OrderedBits(v.value) >> (d * kDigitBits)) & 0xff]++] = v;
     std::swap(values, other);
   }
 }

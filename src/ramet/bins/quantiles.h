@@ -13,16 +13,17 @@ struct WeightedValue {
   double weight;
 };
 
-// Sorts by value, keeping the order of equal values. O(n) for values of few distinct digits, at most 8 passes.
+// Sorts by value, keeping the order of equal values. O(n) for values of few distinct digits, at
+// most 8 passes.
 void SortByValue(std::vector<WeightedValue>& values);
 
-// Largest finite t with left <= t < right, near the middle; false where there is none (left is -infinity and right the
-// lowest finite number). left < right.
+// Largest finite t with left <= t < right, near the middle; false where there is none (left is
+// -infinity and right the lowest finite number). left < right.
 bool ThresholdBetween(double left, double right, double* threshold);
 
-// At most `max_bins` - 1 increasing thresholds. One bin per distinct value where these are at most `max_bins` (B3); else bins
-// of nearly equal weight, where a value that weighs more than a bin's share has a bin of its own. `values` is sorted by value
-// and holds no NaN. O(n).
+// At most `max_bins` - 1 increasing thresholds. One bin per distinct value where these are at most
+// `max_bins` (B3); else bins of nearly equal weight, where a value that weighs more than a bin's
+// share has a bin of its own. `values` is sorted by value and holds no NaN. O(n).
 std::vector<double> NumericThresholds(std::span<const WeightedValue> values, int max_bins);
 
 }  // namespace ramet

@@ -19,7 +19,8 @@ uint64_t BucketOf(uint64_t hash) { return hash >> (64 - kBucketBits); }
 
 }  // namespace
 
-std::vector<uint64_t> SampleRows(size_t num_rows, std::span<const float> weights, uint64_t k, uint64_t seed) {
+std::vector<uint64_t> SampleRows(size_t num_rows, std::span<const float> weights, uint64_t k,
+                                 uint64_t seed) {
   const uint64_t key = StreamKey(seed, Purpose::kBinSample);
   const auto counts_row = [&](size_t row) { return weights.empty() || weights[row] != 0; };
 
@@ -55,7 +56,8 @@ std::vector<uint64_t> SampleRows(size_t num_rows, std::span<const float> weights
       });
   auto& [rows, candidates] = chosen;
   std::sort(candidates.begin(), candidates.end());
-  for (size_t i = 0; i < candidates.size() && rows.size() < k; ++i) rows.push_back(candidates[i].second);
+  for (size_t i = 0; i < candidates.size() && rows.size() < k; ++i)
+    rows.push_back(candidates[i].second);
   std::sort(rows.begin(), rows.end());
   return rows;
 }

@@ -34,20 +34,25 @@ double SumOver(size_t num_rows, std::span<const uint32_t> rows, const Value& val
 
 }  // namespace
 
-std::vector<double> BaseScores(const Loss& loss, const Dataset& data, std::span<const uint32_t> rows) {
-  const auto weight = [&](size_t row) { return data.weights.empty() ? 1.0 : static_cast<double>(data.weights[row]); };
+std::vector<double> BaseScores(const Loss& loss, const Dataset& data,
+                               std::span<const uint32_t> rows) {
+  const auto weight = [&](size_t row) {
+    return data.weights.empty() ? 1.0 : static_cast<double>(data.weights[row]);
+  };
   const double total = SumOver(data.num_rows, rows, weight);
   std::vector<double> statistics;
   if (loss.classification) {
     for (size_t k = 0; k < data.classes.size(); ++k)
       statistics.push_back(SumOver(data.num_rows, rows,
                                    [&](size_t row) {
-                                     return data.labels[row] == static_cast<double>(k) ? weight(row) : 0.0;
+                                     return data.labels[row] == static_cast<double>(k) ? weight(row)
+                                                                                       : 0.0;
                                    }) /
                            total);
   } else {
-    statistics.push_back(SumOver(data.num_rows, rows, [&](size_t row) { return data.labels[row] * weight(row); }) /
-                         total);
+    statistics.push_back(
+        SumOver(data.num_rows, rows, [&](size_t row) { return data.labels[row] * weight(row); }) /
+        total);
   }
   return loss.base_scores(statistics);
 }

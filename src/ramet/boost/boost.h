@@ -1,12 +1,15 @@
 // Gradient boosting: the training loop.
 //
-//   Dataset ─► base score ─► rounds: gradients ─► quantise ─► grow tree(s) ─► leaf values ─► scores ─► metric ─► Model
+//   Dataset ─► base score ─► rounds: gradients ─► quantise ─► grow tree(s) ─► leaf values ─► scores
+//   ─► metric ─► Model
 //
 // Invariants
-//   G1. The model's body is a function of (rows in order, parameters, initial model, validation rows, algorithm version).
+//   G1. The model's body is a function of (rows in order, parameters, initial model, validation
+//   rows, algorithm version).
 //       Context and TrainOptions never change it.
-//   G2. Training n rounds, then continuing for m from the saved model on the same data, gives the model of n + m rounds.
-//   G3. A row's score is base + the sum of its leaves in tree order, as float64: it can be replayed from the model.
+//   G2. Training n rounds, then continuing for m from the saved model on the same data, gives the
+//   model of n + m rounds. G3. A row's score is base + the sum of its leaves in tree order, as
+//   float64: it can be replayed from the model.
 #pragma once
 
 #include <functional>
@@ -22,8 +25,8 @@ namespace ramet {
 
 // What a round tells whoever watches.
 struct RoundReport {
-  size_t round = 0;   // 1-based, rounds of an initial model included
-  size_t rounds = 0;  // planned
+  size_t round = 0;    // 1-based, rounds of an initial model included
+  size_t rounds = 0;   // planned
   double seconds = 0;  // since training began
   bool has_validation = false;
   std::string metric_name;
@@ -32,14 +35,16 @@ struct RoundReport {
 
 // Wall-clock seconds by step, for people who tune.
 struct StepTimes {
-  double gradients = 0, quantise = 0, partition = 0, histogram = 0, split = 0, leaves = 0, scores = 0, metric = 0;
+  double gradients = 0, quantise = 0, partition = 0, histogram = 0, split = 0, leaves = 0,
+         scores = 0, metric = 0;
 };
 
 struct TrainOptions {
-  // Continue from this model: `max_iter` counts its rounds too. Both data sets must have been made with ContinueFrom().
+  // Continue from this model: `max_iter` counts its rounds too. Both data sets must have been made
+  // with ContinueFrom().
   const Model* initial_model = nullptr;
-  std::string checkpoint_path;           // empty: no checkpoints
-  size_t checkpoint_every = 10;          // rounds
+  std::string checkpoint_path;   // empty: no checkpoints
+  size_t checkpoint_every = 10;  // rounds
   std::function<void(const RoundReport&)> on_round;
 };
 
@@ -53,19 +58,22 @@ struct TrainResult {
   StepTimes steps;
 };
 
-// Trains on `train`. Early stopping (parameters.early_stopping) watches `validation`, or without one the hashed fraction
-// `validation_fraction` of the training rows. Cancelled: an Error of kCancelled; with a checkpoint path, the trees so far
-// are in that file. Other errors: impossible parameters, a loss that does not fit the labels, a non-finite gradient
-// (names the row), an initial model of other features.
-Result<TrainResult> Train(const Context& context, const TrainParameters& parameters, const Dataset& train,
-                          const Dataset* validation = nullptr, const TrainOptions& options = {});
+// Trains on `train`. Early stopping (parameters.early_stopping) watches `validation`, or without
+// one the hashed fraction `validation_fraction` of the training rows. Cancelled: an Error of
+// kCancelled; with a checkpoint path, the trees so far are in that file. Other errors: impossible
+// parameters, a loss that does not fit the labels, a non-finite gradient (names the row), an
+// initial model of other features.
+Result<TrainResult> Train(const Context& context, const TrainParameters& parameters,
+                          const Dataset& train, const Dataset* validation = nullptr,
+                          const TrainOptions& options = {});
 
 // How a Dataset must be made for these parameters.
 BinningParameters BinningOf(const TrainParameters& parameters);
 
-// What MakeDataset must call so that training can continue from `initial_model` (which must outlive the call): checks that its
-// features and classes are the data's and computes the rows' scores from the raw values. `validation`: the set is one to watch.
-BeforeBinning ContinueFrom(const Context& context, const TrainParameters& parameters, const Model& initial_model,
-                           bool validation);
+// What MakeDataset must call so that training can continue from `initial_model` (which must outlive
+// the call): checks that its features and classes are the data's and computes the rows' scores from
+// the raw values. `validation`: the set is one to watch.
+BeforeBinning ContinueFrom(const Context& context, const TrainParameters& parameters,
+                           const Model& initial_model, bool validation);
 
 }  // namespace ramet

@@ -20,15 +20,18 @@ struct WideSums {
 
 }  // namespace
 
-void AssignLeaves(const GrownTree& grown, const uint32_t* row_ids, bool all_rows, std::span<LeafIndex> leaf_of_row) {
+void AssignLeaves(const GrownTree& grown, const uint32_t* row_ids, bool all_rows,
+                  std::span<LeafIndex> leaf_of_row) {
   if (!all_rows) std::fill(leaf_of_row.begin(), leaf_of_row.end(), kNoLeaf);
   ParallelFor(0, grown.leaves.size(), 1, [&](size_t leaf, size_t) {
     const LeafRows& rows = grown.leaves[leaf];
-    for (size_t i = rows.begin; i < rows.end; ++i) leaf_of_row[row_ids[i]] = static_cast<LeafIndex>(leaf);
+    for (size_t i = rows.begin; i < rows.end; ++i)
+      leaf_of_row[row_ids[i]] = static_cast<LeafIndex>(leaf);
   });
 }
 
-void RouteUnusedRows(const GrownTree& grown, const BinnedMatrix& bins, std::span<LeafIndex> leaf_of_row) {
+void RouteUnusedRows(const GrownTree& grown, const BinnedMatrix& bins,
+                     std::span<LeafIndex> leaf_of_row) {
   std::vector<LeafIndex> leaf_of_node(grown.route.size(), kNoLeaf);
   for (size_t leaf = 0; leaf < grown.leaves.size(); ++leaf)
     leaf_of_node[static_cast<size_t>(grown.leaves[leaf].node)] = static_cast<LeafIndex>(leaf);
@@ -40,7 +43,8 @@ void RouteUnusedRows(const GrownTree& grown, const BinnedMatrix& bins, std::span
 }
 
 std::vector<LeafSums> SumLeaves(size_t num_leaves, std::span<const LeafIndex> leaf_of_row,
-                                std::span<const GradientHessian> gradients, const GradientRange& range) {
+                                std::span<const GradientHessian> gradients,
+                                const GradientRange& range) {
   const FixedPoint g_scale = FixedPoint::For(range.max_gradient, kAddendBits);
   const FixedPoint h_scale = FixedPoint::For(range.max_hessian, kAddendBits);
   using Sums = std::vector<WideSums>;
@@ -68,7 +72,8 @@ std::vector<LeafSums> SumLeaves(size_t num_leaves, std::span<const LeafIndex> le
         }
       });
   std::vector<LeafSums> result;
-  for (const WideSums& leaf : sums) result.push_back({g_scale.ToDouble(leaf.gradient), h_scale.ToDouble(leaf.hessian)});
+  for (const WideSums& leaf : sums)
+    result.push_back({g_scale.ToDouble(leaf.gradient), h_scale.ToDouble(leaf.hessian)});
   return result;
 }
 

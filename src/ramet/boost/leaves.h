@@ -1,4 +1,5 @@
-// From a grown tree to leaf values: which leaf each row is in, and the exact sums of each leaf's gradients.
+// From a grown tree to leaf values: which leaf each row is in, and the exact sums of each leaf's
+// gradients.
 #pragma once
 
 #include <cstdint>
@@ -21,14 +22,19 @@ struct LeafSums {
   double gradient = 0, hessian = 0;
 };
 
-// Writes the leaf of each row of the tree's partition; `all_rows`: these are all rows, else the others become kNoLeaf.
-void AssignLeaves(const GrownTree& grown, const uint32_t* row_ids, bool all_rows, std::span<LeafIndex> leaf_of_row);
+// Writes the leaf of each row of the tree's partition; `all_rows`: these are all rows, else the
+// others become kNoLeaf.
+void AssignLeaves(const GrownTree& grown, const uint32_t* row_ids, bool all_rows,
+                  std::span<LeafIndex> leaf_of_row);
 
 // Routes the rows that are kNoLeaf through the tree.
-void RouteUnusedRows(const GrownTree& grown, const BinnedMatrix& bins, std::span<LeafIndex> leaf_of_row);
+void RouteUnusedRows(const GrownTree& grown, const BinnedMatrix& bins,
+                     std::span<LeafIndex> leaf_of_row);
 
-// Exact sums (design rule 5a) of the float32 gradients and hessians of each leaf; kNoLeaf rows count nowhere.
+// Exact sums (design rule 5a) of the float32 gradients and hessians of each leaf; kNoLeaf rows
+// count nowhere.
 std::vector<LeafSums> SumLeaves(size_t num_leaves, std::span<const LeafIndex> leaf_of_row,
-                                std::span<const GradientHessian> gradients, const GradientRange& range);
+                                std::span<const GradientHessian> gradients,
+                                const GradientRange& range);
 
 }  // namespace ramet

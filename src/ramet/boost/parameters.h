@@ -1,7 +1,9 @@
-// The model parameters of gradient boosting: one struct, its defaults, and a table that describes it.
+// The model parameters of gradient boosting: one struct, its defaults, and a table that describes
+// it.
 //
-// Command-line flags, parameter files, the model file and (later) Python's signatures are made from or checked against
-// this table, so that a default is written once. Names and meanings are scikit-learn's where it has one.
+// Command-line flags, parameter files, the model file and (later) Python's signatures are made from
+// or checked against this table, so that a default is written once. Names and meanings are
+// scikit-learn's where it has one.
 #pragma once
 
 #include <cstdint>
@@ -39,13 +41,14 @@ struct TrainParameters {
   int64_t n_iter_no_change = 10;
   double tol = 1e-7;
   double validation_fraction = 0.1;
-  std::string metric = "auto";  // for early stopping: auto (the loss's own) | logloss | auc | accuracy | rmse | mae
+  std::string metric =
+      "auto";  // for early stopping: auto (the loss's own) | logloss | auc | accuracy | rmse | mae
   int64_t random_state = 0;
 };
 
 struct ParameterInfo {
-  using Member = std::variant<int64_t TrainParameters::*, double TrainParameters::*, bool TrainParameters::*,
-                              std::string TrainParameters::*>;
+  using Member = std::variant<int64_t TrainParameters::*, double TrainParameters::*,
+                              bool TrainParameters::*, std::string TrainParameters::*>;
   std::string_view name;  // snake_case; the command's flag has dashes
   Member member;
   double minimum, maximum;  // numbers: allowed range, inclusive
@@ -55,8 +58,8 @@ struct ParameterInfo {
 // In the order of the struct.
 std::span<const ParameterInfo> AllParameters();
 
-// Sets one parameter from text ("0.1", "true", "logistic"). Errors: an unknown name (with the nearest known one), a value
-// that is not of the type, out of range.
+// Sets one parameter from text ("0.1", "true", "logistic"). Errors: an unknown name (with the
+// nearest known one), a value that is not of the type, out of range.
 Status SetParameter(TrainParameters& parameters, std::string_view name, std::string_view value);
 // The value as text, in the shortest form that reads back equal.
 std::string GetParameter(const TrainParameters& parameters, std::string_view name);

@@ -31,23 +31,27 @@ HoldOut::HoldOut(const TrainParameters& parameters, bool enabled)
       key_(StreamKey(static_cast<uint64_t>(parameters.random_state), Purpose::kValidation)),
       fraction_(parameters.validation_fraction) {}
 
-bool HoldOut::Contains(uint64_t row) const { return enabled_ && Uniform(CounterHash(key_, row)) < fraction_; }
+bool HoldOut::Contains(uint64_t row) const {
+  return enabled_ && Uniform(CounterHash(key_, row)) < fraction_;
+}
 
 std::vector<uint32_t> HeldOutRows(size_t num_rows, const HoldOut& hold_out) {
   if (!hold_out.enabled()) return {};
   return Filter(num_rows, [&](size_t row) { return hold_out.Contains(row); });
 }
 
-std::vector<uint32_t> TrainingRows(size_t num_rows, std::span<const float> weights, const HoldOut& hold_out) {
+std::vector<uint32_t> TrainingRows(size_t num_rows, std::span<const float> weights,
+                                   const HoldOut& hold_out) {
   if (weights.empty() && !hold_out.enabled()) return {};
-  std::vector<uint32_t> rows = Filter(
-      num_rows, [&](size_t row) { return (weights.empty() || weights[row] != 0) && !hold_out.Contains(row); });
+  std::vector<uint32_t> rows = Filter(num_rows, [&](size_t row) {
+    return (weights.empty() || weights[row] != 0) && !hold_out.Contains(row);
+  });
   if (rows.size() == num_rows) rows.clear();
   return rows;
 }
 
-std::vector<uint32_t> SampleRound(size_t num_rows, std::span<const uint32_t> candidates, double subsample, uint64_t seed,
-                                  uint64_t round) {
+std::vector<uint32_t> SampleRound(size_t num_rows, std::span<const uint32_t> candidates,
+                                  double subsample, uint64_t seed, uint64_t round) {
   const uint64_t key = StreamKey(seed, Purpose::kRowSample, round);
   std::vector<uint32_t> chosen =
       Filter(candidates.empty() ? num_rows : candidates.size(), [&](size_t i) {

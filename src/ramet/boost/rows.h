@@ -1,4 +1,5 @@
-// Which rows take part: in training at all, in one round, in early stopping's validation. All by hash (design rule 2).
+// Which rows take part: in training at all, in one round, in early stopping's validation. All by
+// hash (design rule 2).
 #pragma once
 
 #include <cstdint>
@@ -9,7 +10,8 @@
 
 namespace ramet {
 
-// True if the row is held out for validation under these parameters (early stopping without a validation set).
+// True if the row is held out for validation under these parameters (early stopping without a
+// validation set).
 class HoldOut {
  public:
   HoldOut(const TrainParameters& parameters, bool enabled);
@@ -26,10 +28,12 @@ class HoldOut {
 std::vector<uint32_t> HeldOutRows(size_t num_rows, const HoldOut& hold_out);
 
 // Rows that are trained on: of non-zero weight and not held out, ascending. Empty means all rows.
-std::vector<uint32_t> TrainingRows(size_t num_rows, std::span<const float> weights, const HoldOut& hold_out);
+std::vector<uint32_t> TrainingRows(size_t num_rows, std::span<const float> weights,
+                                   const HoldOut& hold_out);
 
-// The rows that one round uses, ascending: of `candidates` (all `num_rows` rows if empty), each with probability `subsample`.
-std::vector<uint32_t> SampleRound(size_t num_rows, std::span<const uint32_t> candidates, double subsample, uint64_t seed,
-                                  uint64_t round);
+// The rows that one round uses, ascending: of `candidates` (all `num_rows` rows if empty), each
+// with probability `subsample`.
+std::vector<uint32_t> SampleRound(size_t num_rows, std::span<const uint32_t> candidates,
+                                  double subsample, uint64_t seed, uint64_t round);
 
 }  // namespace ramet

@@ -16,9 +16,12 @@ constexpr size_t kRowsPerBlock = 1 << 13;
 
 class StepTimer {
  public:
-  explicit StepTimer(double& seconds) : seconds_(seconds), begin_(std::chrono::steady_clock::now()) {}
+  explicit StepTimer(double& seconds)
+      : seconds_(seconds), begin_(std::chrono::steady_clock::now()) {}
   ~StepTimer() { seconds_ += elapsed(); }
-  double elapsed() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count(); }
+  double elapsed() const {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
+  }
 
  private:
   double& seconds_;
@@ -31,12 +34,14 @@ GrowParameters GrowParametersOf(const TrainParameters& parameters) {
   grow.split.min_child_weight = parameters.min_child_weight;
   grow.split.min_split_gain = parameters.min_split_gain;
   grow.split.min_samples_leaf = static_cast<uint64_t>(parameters.min_samples_leaf);
-  grow.split.max_categories_one_vs_rest = static_cast<size_t>(parameters.max_categories_one_vs_rest);
+  grow.split.max_categories_one_vs_rest =
+      static_cast<size_t>(parameters.max_categories_one_vs_rest);
   grow.split.categorical_smoothing = parameters.categorical_smoothing;
   grow.split.categorical_l2 = parameters.categorical_l2;
   grow.split.max_categories_per_split = static_cast<size_t>(parameters.max_categories_per_split);
   grow.split.min_samples_category = static_cast<uint64_t>(parameters.min_samples_category);
-  grow.split.min_samples_category_group = static_cast<uint64_t>(parameters.min_samples_category_group);
+  grow.split.min_samples_category_group =
+      static_cast<uint64_t>(parameters.min_samples_category_group);
   grow.max_leaf_nodes = static_cast<size_t>(parameters.max_leaf_nodes);
   grow.max_depth = static_cast<size_t>(parameters.max_depth);
   grow.max_features = parameters.max_features;
@@ -47,14 +52,16 @@ std::vector<double> StartScores(const Dataset& data, const std::vector<double>& 
   if (!data.initial_scores.empty()) return data.initial_scores;
   std::vector<double> scores(base_scores.size() * data.num_rows);
   for (size_t k = 0; k < base_scores.size(); ++k)
-    std::fill_n(scores.begin() + static_cast<std::ptrdiff_t>(k * data.num_rows), data.num_rows, base_scores[k]);
+    std::fill_n(scores.begin() + static_cast<std::ptrdiff_t>(k * data.num_rows), data.num_rows,
+                base_scores[k]);
   return scores;
 }
 
 }  // namespace
 
-Trainer::Trainer(const Context& context, const TrainParameters& parameters, const Loss& loss, const Dataset& train,
-                 const Dataset* validation, const HoldOut& hold_out, Model& model)
+Trainer::Trainer(const Context& context, const TrainParameters& parameters, const Loss& loss,
+                 const Dataset& train, const Dataset* validation, const HoldOut& hold_out,
+                 Model& model)
     : context_(context),
       parameters_(parameters),
       loss_(loss),
@@ -115,18 +122,20 @@ Error Trainer::NonFiniteGradient() const {
   for (size_t i = 0; i < gradients_.size(); ++i) {
     if (std::isfinite(gradients_[i].gradient) && std::isfinite(gradients_[i].hessian)) continue;
     const size_t row = i % num_rows_;
-    return DataError("row " + std::to_string(row + 1) + ": the gradient of loss " + std::string(loss_.name) +
-                     " is not finite (label " + std::to_string(train_.labels[row]) + ", score " +
-                     std::to_string(scores_[i]) +
-                     "). The label or weight is too large, or the learning rate too high: scale the label, or lower it.");
+    return DataError("row " + std::to_string(row + 1) + ": the gradient of loss " +
+                     std::string(loss_.name) + " is not finite (label " +
+                     std::to_string(train_.labels[row]) + ", score " + std::to_string(scores_[i]) +
+                     "). The label or weight is too large, or the learning rate too high: scale "
+                     "the label, or lower it.");
   }
   CheckFailed("some gradient is not finite", __FILE__, __LINE__);
 }
 
 void Trainer::ChooseRows(size_t round) {
   if (parameters_.subsample < 1) {
-    const std::vector<uint32_t> rows = SampleRound(num_rows_, candidates_, parameters_.subsample,
-                                                   static_cast<uint64_t>(parameters_.random_state), round);
+    const std::vector<uint32_t> rows =
+        SampleRound(num_rows_, candidates_, parameters_.subsample,
+                    static_cast<uint64_t>(parameters_.random_state), round);
     uses_all_rows_ = false;
     grower_.UseRows(rows);
   } else if (!candidates_.empty()) {
@@ -140,11 +149,13 @@ GrownTree Trainer::GrowTree(size_t round, size_t k) {
   const std::span<const GradientHessian> gradients(gradients_.data() + k * num_rows_, num_rows_);
   {
     const StepTimer timer(steps_.quantise);
-    Quantise(context_, gradients, range_, StreamKey(seed, Purpose::kRounding, round, k), quantised_);
+    Quantise(context_, gradients, range_, StreamKey(seed, Purpose::kRounding, round, k),
+             quantised_);
   }
   const auto before = [&] {
     const GrowTimes& times = grower_.times();
-    return std::array<double, 3>{static_cast<double>(times.partition_ns), static_cast<double>(times.histogram_ns),
+    return std::array<double, 3>{static_cast<double>(times.partition_ns),
+                                 static_cast<double>(times.histogram_ns),
                                  static_cast<double>(times.split_ns)};
   };
   const std::array<double, 3> start = before();
@@ -167,13 +178,14 @@ void Trainer::SetLeafValues(GrownTree& grown, size_t k) {
   const StepTimer timer(steps_.leaves);
   const std::span<LeafIndex> leaf_of_row(leaf_of_row_.data() + k * num_rows_, num_rows_);
   AssignLeaves(grown, grower_.row_ids(), uses_all_rows_, leaf_of_row);
-  const std::vector<LeafSums> sums =
-      SumLeaves(grown.leaves.size(), leaf_of_row, {gradients_.data() + k * num_rows_, num_rows_}, range_);
+  const std::vector<LeafSums> sums = SumLeaves(
+      grown.leaves.size(), leaf_of_row, {gradients_.data() + k * num_rows_, num_rows_}, range_);
   std::vector<double>& values = leaf_values_[k];
   values.assign(sums.size(), 0);
   for (size_t leaf = 0; leaf < sums.size(); ++leaf) {
     const double hessian = sums[leaf].hessian + parameters_.l2_regularization;
-    if (hessian > 0) values[leaf] = -sums[leaf].gradient / hessian * parameters_.learning_rate + 0.0;
+    if (hessian > 0)
+      values[leaf] = -sums[leaf].gradient / hessian * parameters_.learning_rate + 0.0;
     if (!std::isfinite(values[leaf])) values[leaf] = 0;
     grown.tree.nodes[static_cast<size_t>(grown.leaves[leaf].node)].value = values[leaf];
   }
@@ -200,7 +212,8 @@ void Trainer::UpdateValidation(const std::vector<GrownTree>& trees) {
     for (size_t k = 0; k < num_outputs_; ++k)
       for (size_t row = begin; row < end; ++row) {
         const int32_t node = RouteRow(trees[k].route, validation_->bins.row(row));
-        validation_scores_[k * validation_->num_rows + row] += trees[k].tree.nodes[static_cast<size_t>(node)].value;
+        validation_scores_[k * validation_->num_rows + row] +=
+            trees[k].tree.nodes[static_cast<size_t>(node)].value;
       }
   });
 }

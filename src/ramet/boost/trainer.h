@@ -17,14 +17,16 @@ namespace ramet {
 
 class Trainer {
  public:
-  // Scores start at the base scores of `model`, or at the data sets' initial_scores where there are some.
-  Trainer(const Context& context, const TrainParameters& parameters, const Loss& loss, const Dataset& train,
-          const Dataset* validation, const HoldOut& hold_out, Model& model);
+  // Scores start at the base scores of `model`, or at the data sets' initial_scores where there are
+  // some.
+  Trainer(const Context& context, const TrainParameters& parameters, const Loss& loss,
+          const Dataset& train, const Dataset* validation, const HoldOut& hold_out, Model& model);
 
   // Gradients of the current scores. An error names the row whose gradient is not finite.
   Status ComputeGradients();
-  // Grows one tree per output on the current gradients, adds them to the model and to the scores of all rows, and computes the
-  // next gradients (unless this was the last round). Does nothing to the model when cancelled on the way.
+  // Grows one tree per output on the current gradients, adds them to the model and to the scores of
+  // all rows, and computes the next gradients (unless this was the last round). Does nothing to the
+  // model when cancelled on the way.
   Status Round(size_t round, bool last);
 
   std::span<const double> train_scores() const { return scores_; }
@@ -48,10 +50,10 @@ class Trainer {
   Model& model_;
   size_t num_rows_, num_outputs_;
 
-  std::vector<float> weights_;         // the training weights, zero for held-out rows; empty: all 1
-  std::vector<uint32_t> candidates_;   // rows that may be trained on; empty: all
-  bool uses_all_rows_ = true;          // in the current round
-  std::vector<double> scores_;         // outputs x rows
+  std::vector<float> weights_;        // the training weights, zero for held-out rows; empty: all 1
+  std::vector<uint32_t> candidates_;  // rows that may be trained on; empty: all
+  bool uses_all_rows_ = true;         // in the current round
+  std::vector<double> scores_;        // outputs x rows
   std::vector<double> validation_scores_;
   Buffer<GradientHessian> gradients_;  // outputs x rows
   GradientRange range_;

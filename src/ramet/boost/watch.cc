@@ -11,7 +11,8 @@ constexpr size_t kRowsPerTask = 1 << 14;
 
 }  // namespace
 
-Watch::Watch(const Dataset& data, std::span<const uint32_t> rows, const Metric& metric, size_t num_outputs)
+Watch::Watch(const Dataset& data, std::span<const uint32_t> rows, const Metric& metric,
+             size_t num_outputs)
     : metric_(metric),
       num_outputs_(num_outputs),
       num_rows_(rows.empty() ? data.num_rows : rows.size()),
@@ -26,8 +27,10 @@ Watch::Watch(const Dataset& data, std::span<const uint32_t> rows, const Metric& 
 double Watch::Compute(const Context& context, std::span<const double> scores) {
   Evaluation evaluation;
   evaluation.num_outputs = num_outputs_;
-  evaluation.labels = rows_.empty() ? std::span<const double>(data_.labels) : std::span<const double>(labels_);
-  evaluation.weights = rows_.empty() ? std::span<const float>(data_.weights) : std::span<const float>(weights_);
+  evaluation.labels =
+      rows_.empty() ? std::span<const double>(data_.labels) : std::span<const double>(labels_);
+  evaluation.weights =
+      rows_.empty() ? std::span<const float>(data_.weights) : std::span<const float>(weights_);
   if (rows_.empty() && num_outputs_ == 1) {
     evaluation.raw_scores = scores;
   } else {
@@ -35,7 +38,8 @@ double Watch::Compute(const Context& context, std::span<const double> scores) {
     ParallelFor(0, num_rows_, kRowsPerTask, [&](size_t begin, size_t end) {
       for (size_t i = begin; i < end; ++i)
         for (size_t k = 0; k < num_outputs_; ++k)
-          row_major_[i * num_outputs_ + k] = scores[k * data_.num_rows + (rows_.empty() ? i : rows_[i])];
+          row_major_[i * num_outputs_ + k] =
+              scores[k * data_.num_rows + (rows_.empty() ? i : rows_[i])];
     });
     evaluation.raw_scores = row_major_;
   }

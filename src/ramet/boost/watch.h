@@ -15,7 +15,8 @@ namespace ramet {
 class Watch {
  public:
   // All rows of a data set, or those of `rows` (ascending) if it is not empty.
-  Watch(const Dataset& data, std::span<const uint32_t> rows, const Metric& metric, size_t num_outputs);
+  Watch(const Dataset& data, std::span<const uint32_t> rows, const Metric& metric,
+        size_t num_outputs);
 
   // `scores`: outputs x data.num_rows.
   double Compute(const Context& context, std::span<const double> scores);
@@ -25,8 +26,8 @@ class Watch {
   size_t num_outputs_;
   size_t num_rows_;
   std::vector<uint32_t> rows_;
-  std::vector<double> labels_;   // of rows_
-  std::vector<float> weights_;   // of rows_
+  std::vector<double> labels_;  // of rows_
+  std::vector<float> weights_;  // of rows_
   const Dataset& data_;
   std::vector<double> row_major_;  // scores as metrics take them
 };

@@ -32,7 +32,9 @@ HistogramLayout::HistogramLayout(const BinMapper& mapper) : begins_(1, 0) {
 }
 
 Histogram::Histogram(size_t num_cells)
-    : num_cells_(num_cells), padded_((num_cells + 15) / 16 * 16), storage_(Bytes(num_cells) / sizeof(uint64_t)) {}
+    : num_cells_(num_cells),
+      padded_((num_cells + 15) / 16 * 16),
+      storage_(Bytes(num_cells) / sizeof(uint64_t)) {}
 
 size_t Histogram::Bytes(size_t num_cells) {
   const size_t padded = (num_cells + 15) / 16 * 16;
@@ -46,7 +48,8 @@ struct HistogramBuilder::Impl {
   std::atomic<size_t> in_use = 0;
 };
 
-HistogramBuilder::HistogramBuilder(const Context& context, const BinnedMatrix& bins, HistogramLayout layout)
+HistogramBuilder::HistogramBuilder(const Context& context, const BinnedMatrix& bins,
+                                   HistogramLayout layout)
     : context_(context), bins_(bins), layout_(std::move(layout)), impl_(std::make_unique<Impl>()) {}
 HistogramBuilder::~HistogramBuilder() = default;
 
@@ -72,7 +75,9 @@ void HistogramBuilder::Recycle(Histogram histogram) {
   impl_->free.push_back(std::move(histogram));
 }
 
-size_t HistogramBuilder::bytes_in_use() const { return impl_->in_use * Histogram::Bytes(layout_.num_cells()); }
+size_t HistogramBuilder::bytes_in_use() const {
+  return impl_->in_use * Histogram::Bytes(layout_.num_cells());
+}
 
 Histogram HistogramBuilder::Build(const QuantisedGradients& gradients, RowSet rows) {
   const size_t num_features = layout_.num_features();
@@ -89,19 +94,22 @@ Histogram HistogramBuilder::Build(const QuantisedGradients& gradients, RowSet ro
     const size_t count = std::min(rows_per_block, rows.count - begin);
     const auto add_rows = packed ? AddRowsPacked : AddRowsWide;
     add_rows(bins_.row(0) + first_feature, bins_.row_stride(), features,
-             rows.ids == nullptr ? nullptr : rows.ids + begin, begin, count, gradients.words.data(), scratch);
+             rows.ids == nullptr ? nullptr : rows.ids + begin, begin, count, gradients.words.data(),
+             scratch);
     const auto widen = packed ? WidenPacked : WidenWide;
     const size_t stride = kScratchStride * gradients.format.words_per_row();
     for (size_t f = 0; f < features; ++f) {
       const size_t cell = layout_.begin(first_feature + f);
-      widen(context_.isa, scratch + f * stride, layout_.num_bins(first_feature + f), cells.gradients() + cell,
-            cells.hessians() + cell, cells.counts() + cell);
+      widen(context_.isa, scratch + f * stride, layout_.num_bins(first_feature + f),
+            cells.gradients() + cell, cells.hessians() + cell, cells.counts() + cell);
     }
   };
   const auto work = [&](Histogram& cells) {
     Scratch& scratch = impl_->scratch.Local();
-    if (scratch.words.empty()) scratch.words = Buffer<uint64_t>::Zeroed(kFeaturesPerGroup * kScratchStride * 2);
-    for (size_t piece; (piece = next_piece++) < groups * blocks;) add_piece(piece, cells, scratch.words.data());
+    if (scratch.words.empty())
+      scratch.words = Buffer<uint64_t>::Zeroed(kFeaturesPerGroup * kScratchStride * 2);
+    for (size_t piece; (piece = next_piece++) < groups * blocks;)
+      add_piece(piece, cells, scratch.words.data());
   };
 
   Histogram result = Acquire();
@@ -111,7 +119,8 @@ Histogram HistogramBuilder::Build(const QuantisedGradients& gradients, RowSet ro
     work(result);
     return result;
   }
-  // Each worker takes pieces until none is left, so a slow one holds up nobody; then their cells are added.
+  // Each worker takes pieces until none is left, so a slow one holds up nobody; then their cells
+  // are added.
   std::vector<Histogram> cells(workers);
   ParallelFor(0, workers, 1, [&](size_t worker, size_t) {
     if (next_piece >= groups * blocks) return;
@@ -121,21 +130,22 @@ Histogram HistogramBuilder::Build(const QuantisedGradients& gradients, RowSet ro
   for (size_t worker = 1; worker < workers; ++worker) {
     Histogram& other = cells[worker];
     if (other.empty()) continue;
-    AddCells(context_.isa, layout_.num_cells(), result.gradients(), result.hessians(), result.counts(),
-             other.gradients(), other.hessians(), other.counts());
+    AddCells(context_.isa, layout_.num_cells(), result.gradients(), result.hessians(),
+             result.counts(), other.gradients(), other.hessians(), other.counts());
     Recycle(std::move(other));
   }
   return result;
 }
 
 void HistogramBuilder::Subtract(Histogram& parent, const Histogram& child) const {
-  SubtractCells(context_.isa, layout_.num_cells(), parent.gradients(), parent.hessians(), parent.counts(),
-                child.gradients(), child.hessians(), child.counts());
+  SubtractCells(context_.isa, layout_.num_cells(), parent.gradients(), parent.hessians(),
+                parent.counts(), child.gradients(), child.hessians(), child.counts());
 }
 
 NodeSums HistogramBuilder::Total(const Histogram& histogram) const {
   NodeSums total;
-  for (size_t cell = layout_.begin(0); cell < layout_.begin(1); ++cell) total = total + histogram.cell(cell);
+  for (size_t cell = layout_.begin(0); cell < layout_.begin(1); ++cell)
+    total = total + histogram.cell(cell);
   return total;
 }
 

@@ -1,16 +1,20 @@
-// Histograms of one tree node: for every feature and bin, how many rows, and their exact sums of gradients and hessians.
+// Histograms of one tree node: for every feature and bin, how many rows, and their exact sums of
+// gradients and hessians.
 //
-//   bins (rows x features, uint8) + quantised gradients (words) + the node's rows ──► Histogram (cells of all features)
+//   bins (rows x features, uint8) + quantised gradients (words) + the node's rows ──► Histogram
+//   (cells of all features)
 //
-// Rows are added in blocks small enough that one 64-bit add per row and feature updates a whole cell (quantise.h) in a scratch
-// histogram that stays near the core; blocks are then widened into the node's cells.
+// Rows are added in blocks small enough that one 64-bit add per row and feature updates a whole
+// cell (quantise.h) in a scratch histogram that stays near the core; blocks are then widened into
+// the node's cells.
 //
 // Invariants
-//   H1. Sums are integers. They do not depend on the order in which rows are added, nor on who adds them.
-//   H2. A block never has more rows than a word's fields can count (CellFormat::max_rows).
+//   H1. Sums are integers. They do not depend on the order in which rows are added, nor on who adds
+//   them. H2. A block never has more rows than a word's fields can count (CellFormat::max_rows).
 //   H3. parent == left + right, exactly. So the larger child is always had by subtraction.
 //
-// Cost: one read-modify-write per row and feature, about 0.5 ns where rows and words are prefetched; bound by the store port.
+// Cost: one read-modify-write per row and feature, about 0.5 ns where rows and words are
+// prefetched; bound by the store port.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +29,8 @@
 
 namespace ramet {
 
-// Where each feature's cells lie: feature f has cells [begin(f), begin(f + 1)), one per bin, the missing one first.
+// Where each feature's cells lie: feature f has cells [begin(f), begin(f + 1)), one per bin, the
+// missing one first.
 class HistogramLayout {
  public:
   explicit HistogramLayout(const BinMapper& mapper);
@@ -45,8 +50,12 @@ struct NodeSums {
   int64_t gradient = 0;
   uint64_t hessian = 0;
   uint64_t count = 0;
-  NodeSums operator+(const NodeSums& o) const { return {gradient + o.gradient, hessian + o.hessian, count + o.count}; }
-  NodeSums operator-(const NodeSums& o) const { return {gradient - o.gradient, hessian - o.hessian, count - o.count}; }
+  NodeSums operator+(const NodeSums& o) const {
+    return {gradient + o.gradient, hessian + o.hessian, count + o.count};
+  }
+  NodeSums operator-(const NodeSums& o) const {
+    return {gradient - o.gradient, hessian - o.hessian, count - o.count};
+  }
   bool operator==(const NodeSums&) const = default;
 };
 
@@ -64,7 +73,9 @@ class Histogram {
   uint32_t* counts() { return reinterpret_cast<uint32_t*>(storage_.data() + 2 * padded_); }
   const int64_t* gradients() const { return reinterpret_cast<const int64_t*>(storage_.data()); }
   const uint64_t* hessians() const { return storage_.data() + padded_; }
-  const uint32_t* counts() const { return reinterpret_cast<const uint32_t*>(storage_.data() + 2 * padded_); }
+  const uint32_t* counts() const {
+    return reinterpret_cast<const uint32_t*>(storage_.data() + 2 * padded_);
+  }
   NodeSums cell(size_t i) const { return {gradients()[i], hessians()[i], counts()[i]}; }
 
  private:
@@ -79,8 +90,8 @@ struct RowSet {
   size_t count = 0;
 };
 
-// Makes histograms, and keeps what that needs between calls: scratch per thread, and freed histograms.
-// Thread-safe: several nodes may be built at once.
+// Makes histograms, and keeps what that needs between calls: scratch per thread, and freed
+// histograms. Thread-safe: several nodes may be built at once.
 class HistogramBuilder {
  public:
   HistogramBuilder(const Context& context, const BinnedMatrix& bins, HistogramLayout layout);

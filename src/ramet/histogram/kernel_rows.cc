@@ -1,5 +1,5 @@
-// Rows into scratch: a scatter of 64-bit adds, which no vector unit does faster than the scalar one, so there is one version
-// for all instruction sets.
+// Rows into scratch: a scatter of 64-bit adds, which no vector unit does faster than the scalar
+// one, so there is one version for all instruction sets.
 
 #include "ramet/histogram/kernel.h"
 
@@ -22,7 +22,9 @@ struct WideCell {
   static constexpr size_t kWords = 2;
   WordPair words;
   explicit WideCell(const uint64_t* row) : words{row[0], row[1]} {}
-  void AddTo(uint64_t* cells, size_t bin) const { reinterpret_cast<WordPair*>(cells)[bin] += words; }
+  void AddTo(uint64_t* cells, size_t bin) const {
+    reinterpret_cast<WordPair*>(cells)[bin] += words;
+  }
 };
 
 template <class Cell>
@@ -40,8 +42,8 @@ inline void AddRow(const uint8_t* bins, size_t num_features, const Cell& cell, u
 }
 
 template <class Cell>
-void AddRows(const uint8_t* bins, size_t stride, size_t num_features, const uint32_t* ids, size_t first, size_t count,
-             const uint64_t* words, uint64_t* scratch) {
+void AddRows(const uint8_t* bins, size_t stride, size_t num_features, const uint32_t* ids,
+             size_t first, size_t count, const uint64_t* words, uint64_t* scratch) {
   if (ids == nullptr) {
     for (size_t row = first; row < first + count; ++row)
       AddRow(bins + row * stride, num_features, Cell(words + row * Cell::kWords), scratch);
@@ -64,12 +66,12 @@ void AddRows(const uint8_t* bins, size_t stride, size_t num_features, const uint
 
 }  // namespace
 
-void AddRowsPacked(const uint8_t* bins, size_t stride, size_t num_features, const uint32_t* ids, size_t first,
-                   size_t count, const uint64_t* words, uint64_t* scratch) {
+void AddRowsPacked(const uint8_t* bins, size_t stride, size_t num_features, const uint32_t* ids,
+                   size_t first, size_t count, const uint64_t* words, uint64_t* scratch) {
   AddRows<PackedCell>(bins, stride, num_features, ids, first, count, words, scratch);
 }
-void AddRowsWide(const uint8_t* bins, size_t stride, size_t num_features, const uint32_t* ids, size_t first,
-                 size_t count, const uint64_t* words, uint64_t* scratch) {
+void AddRowsWide(const uint8_t* bins, size_t stride, size_t num_features, const uint32_t* ids,
+                 size_t first, size_t count, const uint64_t* words, uint64_t* scratch) {
   AddRows<WideCell>(bins, stride, num_features, ids, first, count, words, scratch);
 }
 

@@ -36,9 +36,11 @@ HWY_INLINE V Mix32Lanes(V x) {
   return hn::Xor(x, hn::ShiftRight<15>(x));
 }
 
-// floor(x * 2^shift + u) as an integer, |result| < 2^51; the shift is split in two factors, as FixedPoint does.
+// floor(x * 2^shift + u) as an integer, |result| < 2^51; the shift is split in two factors, as
+// FixedPoint does.
 template <class D, class V>
-HWY_INLINE hn::Vec<hn::RebindToSigned<D>> RoundStochastically(D d, V x, const FixedPoint& scale, V u) {
+HWY_INLINE hn::Vec<hn::RebindToSigned<D>> RoundStochastically(D d, V x, const FixedPoint& scale,
+                                                              V u) {
   const hn::RebindToSigned<D> di;
   const V scaled = hn::Mul(hn::Mul(x, hn::Set(d, scale.scale_a())), hn::Set(d, scale.scale_b()));
   const V rounded = hn::Add(hn::Floor(hn::Add(scaled, u)), hn::Set(d, FixedPoint::kMagic));
@@ -46,8 +48,9 @@ HWY_INLINE hn::Vec<hn::RebindToSigned<D>> RoundStochastically(D d, V x, const Fi
 }
 
 template <bool kPacked, class D>
-HWY_INLINE size_t QuantiseRows(D d, const GradientHessian* gradients, size_t begin, size_t end, const FixedPoint& g_scale,
-                               const FixedPoint& h_scale, RowKey key, uint64_t* words, Magnitudes& magnitudes) {
+HWY_INLINE size_t QuantiseRows(D d, const GradientHessian* gradients, size_t begin, size_t end,
+                               const FixedPoint& g_scale, const FixedPoint& h_scale, RowKey key,
+                               uint64_t* words, Magnitudes& magnitudes) {
   const hn::RebindToSigned<D> di;
   const hn::RebindToUnsigned<D> du;
   const hn::Rebind<float, D> df;
@@ -61,7 +64,8 @@ HWY_INLINE size_t QuantiseRows(D d, const GradientHessian* gradients, size_t beg
     hn::LoadInterleaved2(df, reinterpret_cast<const float*>(gradients + i), g32, h32);
     // RowHash32, in lanes: its upper and lower halves are two fractions.
     const auto row = hn::Iota(du32, static_cast<uint32_t>(i));
-    const auto hash = Mix32Lanes(hn::Add(Mix32Lanes(hn::Xor(row, hn::Set(du32, key.a))), hn::Set(du32, key.b)));
+    const auto hash =
+        Mix32Lanes(hn::Add(Mix32Lanes(hn::Xor(row, hn::Set(du32, key.a))), hn::Set(du32, key.b)));
     const auto high = hn::PromoteTo(d, hn::BitCast(di32, hn::ShiftRight<16>(hash)));
     const auto low = hn::PromoteTo(d, hn::BitCast(di32, hn::And(hash, hn::Set(du32, 0xffffu))));
     const auto g = RoundStochastically(d, hn::PromoteTo(d, g32), g_scale, hn::Mul(high, unit));
@@ -85,22 +89,26 @@ HWY_INLINE size_t QuantiseRows(D d, const GradientHessian* gradients, size_t beg
 }
 
 template <bool kPacked>
-void QuantiseBlock(const GradientHessian* gradients, size_t begin, size_t end, const FixedPoint& g_scale,
-                   const FixedPoint& h_scale, RowKey key, uint64_t* words, uint64_t* magnitudes) {
+void QuantiseBlock(const GradientHessian* gradients, size_t begin, size_t end,
+                   const FixedPoint& g_scale, const FixedPoint& h_scale, RowKey key,
+                   uint64_t* words, uint64_t* magnitudes) {
   Magnitudes sums;
-  const size_t rest = QuantiseRows<kPacked>(hn::ScalableTag<double>(), gradients, begin, end, g_scale, h_scale, key,
-                                            words, sums);
-  QuantiseRows<kPacked>(hn::CappedTag<double, 1>(), gradients, rest, end, g_scale, h_scale, key, words, sums);
+  const size_t rest = QuantiseRows<kPacked>(hn::ScalableTag<double>(), gradients, begin, end,
+                                            g_scale, h_scale, key, words, sums);
+  QuantiseRows<kPacked>(hn::CappedTag<double, 1>(), gradients, rest, end, g_scale, h_scale, key,
+                        words, sums);
   magnitudes[0] = sums.gradient;
   magnitudes[1] = sums.hessian;
 }
 
-void QuantisePacked(const GradientHessian* gradients, size_t begin, size_t end, const FixedPoint& g_scale,
-                    const FixedPoint& h_scale, RowKey key, uint64_t* words, uint64_t* magnitudes) {
+void QuantisePacked(const GradientHessian* gradients, size_t begin, size_t end,
+                    const FixedPoint& g_scale, const FixedPoint& h_scale, RowKey key,
+                    uint64_t* words, uint64_t* magnitudes) {
   QuantiseBlock<true>(gradients, begin, end, g_scale, h_scale, key, words, magnitudes);
 }
-void QuantiseWide(const GradientHessian* gradients, size_t begin, size_t end, const FixedPoint& g_scale,
-                  const FixedPoint& h_scale, RowKey key, uint64_t* words, uint64_t* magnitudes) {
+void QuantiseWide(const GradientHessian* gradients, size_t begin, size_t end,
+                  const FixedPoint& g_scale, const FixedPoint& h_scale, RowKey key, uint64_t* words,
+                  uint64_t* magnitudes) {
   QuantiseBlock<false>(gradients, begin, end, g_scale, h_scale, key, words, magnitudes);
 }
 
@@ -122,8 +130,9 @@ struct MagnitudeSums {
   uint64_t gradient = 0, hessian = 0;
 };
 
-MagnitudeSums QuantiseAs(const Context& context, bool packed, std::span<const GradientHessian> gradients,
-                         const GradientRange& range, uint64_t key, QuantisedGradients& out) {
+MagnitudeSums QuantiseAs(const Context& context, bool packed,
+                         std::span<const GradientHessian> gradients, const GradientRange& range,
+                         uint64_t key, QuantisedGradients& out) {
   const int g_bits = packed ? CellFormat::kPackedGradientBits : CellFormat::kWideBits;
   const int h_bits = packed ? CellFormat::kPackedHessianBits : CellFormat::kWideBits;
   const FixedPoint g_scale = FixedPoint::For(range.max_gradient, g_bits);
@@ -132,12 +141,14 @@ MagnitudeSums QuantiseAs(const Context& context, bool packed, std::span<const Gr
   const size_t words = gradients.size() * out.format.words_per_row();
   if (out.words.size() < words) out.words = Buffer<uint64_t>(words);
   const RowKey row_key = RowKeyOf(key, 0);
-  const auto kernel = packed ? RAMET_DISPATCH(context.isa, QuantisePacked) : RAMET_DISPATCH(context.isa, QuantiseWide);
+  const auto kernel = packed ? RAMET_DISPATCH(context.isa, QuantisePacked)
+                             : RAMET_DISPATCH(context.isa, QuantiseWide);
   return ParallelReduce<MagnitudeSums>(
       0, gradients.size(), kRowsPerTask, MagnitudeSums{},
       [&](MagnitudeSums& sums, size_t begin, size_t end) {
         uint64_t magnitudes[2];
-        kernel(gradients.data(), begin, end, g_scale, h_scale, row_key, out.words.data(), magnitudes);
+        kernel(gradients.data(), begin, end, g_scale, h_scale, row_key, out.words.data(),
+               magnitudes);
         sums.gradient += magnitudes[0];
         sums.hessian += magnitudes[1];
       },
@@ -152,8 +163,8 @@ MagnitudeSums QuantiseAs(const Context& context, bool packed, std::span<const Gr
 double CellFormat::gradient_step() const { return std::ldexp(1.0, -gradient_shift); }
 double CellFormat::hessian_step() const { return std::ldexp(1.0, -hessian_shift); }
 
-void Quantise(const Context& context, std::span<const GradientHessian> gradients, const GradientRange& range,
-              uint64_t key, QuantisedGradients& out) {
+void Quantise(const Context& context, std::span<const GradientHessian> gradients,
+              const GradientRange& range, uint64_t key, QuantisedGradients& out) {
   if (gradients.size() >= CellFormat::kSmallestPackedTable) {
     const MagnitudeSums sums = QuantiseAs(context, /*packed=*/true, gradients, range, key, out);
     const uint64_t least = CellFormat::kSmallestMeanSteps * gradients.size();

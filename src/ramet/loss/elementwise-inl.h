@@ -1,4 +1,5 @@
-// The loop of a loss whose gradient depends on one score, label and weight: what logistic.cc and its kind share.
+// The loop of a loss whose gradient depends on one score, label and weight: what logistic.cc and
+// its kind share.
 //
 // Include inside per-target code (foreach_target), as Highway's -inl headers.
 
@@ -24,7 +25,8 @@ namespace HWY_NAMESPACE {
 template <class DF>
 class RangeOf {
  public:
-  explicit RangeOf(DF d) : d_(d), gradient_(hn::Zero(d)), hessian_(hn::Zero(d)), poison_(hn::Zero(d)) {}
+  explicit RangeOf(DF d)
+      : d_(d), gradient_(hn::Zero(d)), hessian_(hn::Zero(d)), poison_(hn::Zero(d)) {}
 
   template <class VF>
   void Add(VF gradient, VF hessian) {
@@ -51,7 +53,8 @@ class RangeOf {
   hn::Vec<DF> gradient_, hessian_, poison_;
 };
 
-// What rounds beyond float32's range becomes NaN: infinity on some instruction sets, the largest number on others otherwise.
+// What rounds beyond float32's range becomes NaN: infinity on some instruction sets, the largest
+// number on others otherwise.
 template <class D, class V>
 HWY_INLINE hn::Vec<hn::Rebind<float, D>> ToFloat32(D d, V x) {
   const auto too_large = hn::Ge(hn::Abs(x), hn::Set(d, 0x1.ffffffp+127));
@@ -69,11 +72,11 @@ HWY_INLINE void StoreGradients(D d, V gradient, V hessian, GradientHessian* out,
   range.Add(g, h);
 }
 
-// formula(d, score, label, gradient&, hessian&) for rows [begin, end) in steps of d's lanes; the weight is applied here.
-// Returns the first row not done.
+// formula(d, score, label, gradient&, hessian&) for rows [begin, end) in steps of d's lanes; the
+// weight is applied here. Returns the first row not done.
 template <class D, class Formula>
-HWY_INLINE size_t Elementwise(D d, const LossBlock& block, size_t begin, size_t end, const Formula& formula,
-                              GradientRange& result) {
+HWY_INLINE size_t Elementwise(D d, const LossBlock& block, size_t begin, size_t end,
+                              const Formula& formula, GradientRange& result) {
   const hn::Rebind<float, D> df;
   RangeOf<decltype(df)> range(df);
   size_t i = begin;
@@ -96,7 +99,8 @@ template <class Formula>
 GradientRange ElementwiseGradients(const LossBlock& block, const Formula& formula) {
   GradientRange range;
   const size_t end = block.begin + block.count;
-  const size_t rest = Elementwise(hn::ScalableTag<double>(), block, block.begin, end, formula, range);
+  const size_t rest =
+      Elementwise(hn::ScalableTag<double>(), block, block.begin, end, formula, range);
   Elementwise(hn::CappedTag<double, 1>(), block, rest, end, formula, range);
   return range;
 }

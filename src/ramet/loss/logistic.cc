@@ -19,12 +19,13 @@ namespace ramet {
 namespace HWY_NAMESPACE {
 
 GradientRange LogisticGradients(const LossBlock& block) {
-  return ElementwiseGradients(block, [](auto d, auto score, auto label, auto& gradient, auto& hessian) HWY_ATTR {
-    const auto one = hn::Set(d, 1.0);
-    const auto p = hn::Div(one, hn::Add(one, Exp(d, hn::Neg(score))));
-    gradient = hn::Sub(p, label);
-    hessian = hn::Mul(p, hn::Sub(one, p));
-  });
+  return ElementwiseGradients(
+      block, [](auto d, auto score, auto label, auto& gradient, auto& hessian) HWY_ATTR {
+        const auto one = hn::Set(d, 1.0);
+        const auto p = hn::Div(one, hn::Add(one, Exp(d, hn::Neg(score))));
+        gradient = hn::Sub(p, label);
+        hessian = hn::Mul(p, hn::Sub(one, p));
+      });
 }
 
 }  // namespace HWY_NAMESPACE
@@ -41,7 +42,10 @@ const Loss kLogistic = {
     .classification = true,
     .num_outputs = [](size_t num_classes) -> size_t { return num_classes == 2 ? 1 : 0; },
     .default_metric = "logloss",
-    .gradients = [](Isa isa, const LossBlock& block) { return RAMET_DISPATCH(isa, LogisticGradients)(block); },
+    .gradients =
+        [](Isa isa, const LossBlock& block) {
+          return RAMET_DISPATCH(isa, LogisticGradients)(block);
+        },
     .base_scores =
         [](std::span<const double> shares) {
           const double p = std::clamp(shares[1], kSmallestShare, 1 - kSmallestShare);

@@ -18,7 +18,8 @@ Result<const Loss*> FindLoss(std::string_view name) {
     if (loss->name == name) return loss;
     known += (known.empty() ? "" : ", ") + std::string(loss->name);
   }
-  return InvalidArgument("loss \"" + std::string(name) + "\" is not known. Use one of: " + known + ".");
+  return InvalidArgument("loss \"" + std::string(name) + "\" is not known. Use one of: " + known +
+                         ".");
 }
 
 }  // namespace ramet

@@ -1,14 +1,16 @@
 // Losses: from raw scores and labels to gradients.
 //
-//   raw scores (outputs x rows, float64) + labels + weights ──► gradient, hessian (float32 per row and output)
+//   raw scores (outputs x rows, float64) + labels + weights ──► gradient, hessian (float32 per row
+//   and output)
 //
-// A loss is one small file (logistic.cc, squared_error.cc, softmax.cc): a Highway expression for gradient and hessian,
-// a link function and a base score; register it in loss.cc.
+// A loss is one small file (logistic.cc, squared_error.cc, softmax.cc): a Highway expression for
+// gradient and hessian, a link function and a base score; register it in loss.cc.
 //
 // Invariants
-//   L1. Gradients are IEEE float64 arithmetic in a fixed order, rounded once to float32: equal on every instruction set.
-//   L2. A row of weight w contributes w times its gradient and hessian; a row of weight 0 contributes zeros.
-//   L3. The largest magnitudes are exact maxima over all rows (order-free): they set the scale of quantisation.
+//   L1. Gradients are IEEE float64 arithmetic in a fixed order, rounded once to float32: equal on
+//   every instruction set. L2. A row of weight w contributes w times its gradient and hessian; a
+//   row of weight 0 contributes zeros. L3. The largest magnitudes are exact maxima over all rows
+//   (order-free): they set the scale of quantisation.
 #pragma once
 
 #include <cstdint>
@@ -31,10 +33,11 @@ struct GradientHessian {
 struct LossBlock {
   size_t begin = 0, count = 0;
   size_t num_rows = 0, num_outputs = 1;
-  const double* scores = nullptr;   // outputs x num_rows: output k of row i is scores[k * num_rows + i]
-  const double* labels = nullptr;   // num_rows
-  const float* weights = nullptr;   // num_rows, or null: all 1
-  GradientHessian* out = nullptr;   // outputs x num_rows, as scores
+  const double* scores =
+      nullptr;  // outputs x num_rows: output k of row i is scores[k * num_rows + i]
+  const double* labels = nullptr;  // num_rows
+  const float* weights = nullptr;  // num_rows, or null: all 1
+  GradientHessian* out = nullptr;  // outputs x num_rows, as scores
 };
 
 // Exact over a block; blocks combine by maximum and `and`.
@@ -46,13 +49,14 @@ struct GradientRange {
 struct Loss {
   std::string_view name;
   bool classification;
-  // Scores per row for a number of classes (0 for regression); 0 where the loss cannot have that many.
+  // Scores per row for a number of classes (0 for regression); 0 where the loss cannot have that
+  // many.
   size_t (*num_outputs)(size_t num_classes);
   std::string_view default_metric;
   // Writes gradients and hessians of a block.
   GradientRange (*gradients)(Isa isa, const LossBlock& block);
-  // Scores before the first tree, one per output, from exact statistics of the labels: each class's share of the weight, or
-  // the weighted mean of the targets (one entry).
+  // Scores before the first tree, one per output, from exact statistics of the labels: each class's
+  // share of the weight, or the weighted mean of the targets (one entry).
   std::vector<double> (*base_scores)(std::span<const double> statistics);
   // Raw scores of one row to its response: one predicted value, or the probability of each class.
   void (*respond)(const double* raw_scores, size_t num_outputs, double* response);

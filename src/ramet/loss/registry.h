@@ -1,4 +1,5 @@
-// The losses there are. A new one is a file that defines its `Loss`, a line here and one in loss.cc.
+// The losses there are. A new one is a file that defines its `Loss`, a line here and one in
+// loss.cc.
 #pragma once
 
 #include "ramet/loss/loss.h"

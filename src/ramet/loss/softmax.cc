@@ -18,7 +18,8 @@ HWY_BEFORE_NAMESPACE();
 namespace ramet {
 namespace HWY_NAMESPACE {
 
-// Rows [begin, end) in steps of d's lanes; `exps` has room for one vector per output. Returns the first row not done.
+// Rows [begin, end) in steps of d's lanes; `exps` has room for one vector per output. Returns the
+// first row not done.
 template <class D>
 HWY_INLINE size_t SoftmaxRows(D d, const LossBlock& block, size_t begin, size_t end, double* exps,
                               GradientRange& result) {
@@ -39,14 +40,15 @@ HWY_INLINE size_t SoftmaxRows(D d, const LossBlock& block, size_t begin, size_t 
       total = hn::Add(total, e);
     }
     const auto label = hn::LoadU(d, block.labels + i);
-    const auto weight = block.weights == nullptr ? one : hn::PromoteTo(d, hn::LoadU(df, block.weights + i));
+    const auto weight =
+        block.weights == nullptr ? one : hn::PromoteTo(d, hn::LoadU(df, block.weights + i));
     for (size_t k = 0; k < block.num_outputs; ++k) {
       const auto p = hn::Div(hn::LoadU(d, exps + k * lanes), total);
       const auto is_class = hn::Eq(label, hn::Set(d, static_cast<double>(k)));
       const auto gradient = hn::Sub(p, hn::IfThenElseZero(is_class, one));
       const auto hessian = hn::Mul(p, hn::Sub(one, p));
-      StoreGradients(d, hn::Mul(gradient, weight), hn::Mul(hessian, weight), block.out + k * block.num_rows + i,
-                     range);
+      StoreGradients(d, hn::Mul(gradient, weight), hn::Mul(hessian, weight),
+                     block.out + k * block.num_rows + i, range);
     }
   }
   range.Combine(result);
@@ -77,7 +79,10 @@ const Loss kSoftmax = {
     .classification = true,
     .num_outputs = [](size_t num_classes) { return num_classes; },
     .default_metric = "logloss",
-    .gradients = [](Isa isa, const LossBlock& block) { return RAMET_DISPATCH(isa, SoftmaxGradients)(block); },
+    .gradients =
+        [](Isa isa, const LossBlock& block) {
+          return RAMET_DISPATCH(isa, SoftmaxGradients)(block);
+        },
     .base_scores =
         [](std::span<const double> shares) {
           std::vector<double> scores;
@@ -88,7 +93,8 @@ const Loss kSoftmax = {
         [](const double* raw_scores, size_t num_outputs, double* response) {
           const double largest = *std::max_element(raw_scores, raw_scores + num_outputs);
           double total = 0;
-          for (size_t k = 0; k < num_outputs; ++k) total += response[k] = Exp(raw_scores[k] - largest);
+          for (size_t k = 0; k < num_outputs; ++k)
+            total += response[k] = Exp(raw_scores[k] - largest);
           for (size_t k = 0; k < num_outputs; ++k) response[k] /= total;
         },
 };

@@ -15,10 +15,11 @@ namespace ramet {
 namespace HWY_NAMESPACE {
 
 GradientRange SquaredErrorGradients(const LossBlock& block) {
-  return ElementwiseGradients(block, [](auto d, auto score, auto label, auto& gradient, auto& hessian) HWY_ATTR {
-    gradient = hn::Sub(score, label);
-    hessian = hn::Set(d, 1.0);
-  });
+  return ElementwiseGradients(
+      block, [](auto d, auto score, auto label, auto& gradient, auto& hessian) HWY_ATTR {
+        gradient = hn::Sub(score, label);
+        hessian = hn::Set(d, 1.0);
+      });
 }
 
 }  // namespace HWY_NAMESPACE
@@ -35,9 +36,13 @@ const Loss kSquaredError = {
     .classification = false,
     .num_outputs = [](size_t) -> size_t { return 1; },
     .default_metric = "rmse",
-    .gradients = [](Isa isa, const LossBlock& block) { return RAMET_DISPATCH(isa, SquaredErrorGradients)(block); },
+    .gradients =
+        [](Isa isa, const LossBlock& block) {
+          return RAMET_DISPATCH(isa, SquaredErrorGradients)(block);
+        },
     .base_scores = [](std::span<const double> mean) { return std::vector<double>{mean[0]}; },
-    .respond = [](const double* raw_scores, size_t, double* response) { response[0] = raw_scores[0]; },
+    .respond = [](const double* raw_scores, size_t,
+                  double* response) { response[0] = raw_scores[0]; },
 };
 
 }  // namespace ramet

@@ -15,8 +15,8 @@
 namespace ramet {
 namespace {
 
-// The directories of this process's cgroup, from its own up to the root of the hierarchy. `controller` is empty for
-// the unified hierarchy (v2).
+// The directories of this process's cgroup, from its own up to the root of the hierarchy.
+// `controller` is empty for the unified hierarchy (v2).
 std::vector<std::string> CgroupDirectories(const std::string& controller) {
   std::ifstream file("/proc/self/cgroup");
   std::string path;
@@ -26,7 +26,8 @@ std::vector<std::string> CgroupDirectories(const std::string& controller) {
     if (first == std::string::npos || second == std::string::npos) continue;
     std::stringstream controllers(line.substr(first + 1, second - first - 1));
     bool match = controller.empty() && second == first + 1;
-    for (std::string name; std::getline(controllers, name, ',');) match |= !controller.empty() && name == controller;
+    for (std::string name; std::getline(controllers, name, ',');)
+      match |= !controller.empty() && name == controller;
     if (match) path = line.substr(second + 1);
   }
   const std::string root = controller.empty() ? "/sys/fs/cgroup" : "/sys/fs/cgroup/" + controller;
@@ -74,7 +75,8 @@ int AvailableThreads() {
 }
 
 size_t AvailableMemory() {
-  double bytes = static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
+  double bytes =
+      static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
   for (const std::string& directory : CgroupDirectories("")) {
     const double limit = ReadNumber(directory + "/memory.max");
     if (limit > 0) bytes = std::min(bytes, limit);

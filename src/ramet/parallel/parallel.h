@@ -4,9 +4,10 @@
 //     ParallelFor(0, rows, kRowsPerTask, [&](size_t begin, size_t end) { ... });
 //   });
 //
-// RunOnThreads is called once, at the border of a public function; ParallelFor inside it may nest. Work is stolen
-// in small pieces (oneTBB), so that a busy neighbour on one core does not hold up the others. Every piece runs
-// under IEEE floating-point defaults. Exceptions of a piece are rethrown to the caller.
+// RunOnThreads is called once, at the border of a public function; ParallelFor inside it may nest.
+// Work is stolen in small pieces (oneTBB), so that a busy neighbour on one core does not hold up
+// the others. Every piece runs under IEEE floating-point defaults. Exceptions of a piece are
+// rethrown to the caller.
 #pragma once
 
 #include <cstddef>
@@ -26,7 +27,8 @@ class FunctionRef<R(Args...)> {
  public:
   template <class F, class = std::enable_if_t<!std::is_same_v<std::remove_cvref_t<F>, FunctionRef>>>
   FunctionRef(F&& f)  // NOLINT: implicit by design
-      : object_(const_cast<void*>(static_cast<const void*>(&f))), call_([](void* object, Args... args) -> R {
+      : object_(const_cast<void*>(static_cast<const void*>(&f))),
+        call_([](void* object, Args... args) -> R {
           return (*static_cast<std::remove_reference_t<F>*>(object))(std::forward<Args>(args)...);
         }) {}
   R operator()(Args... args) const { return call_(object_, std::forward<Args>(args)...); }
@@ -38,15 +40,15 @@ class FunctionRef<R(Args...)> {
 
 void RunOnThreads(const Context& context, FunctionRef<void()> body);
 
-// Calls body(begin, end) for pieces of [begin, end) of `grain` elements (the last may be shorter). Piece borders are
-// at begin + k * grain, whatever the number of threads.
+// Calls body(begin, end) for pieces of [begin, end) of `grain` elements (the last may be shorter).
+// Piece borders are at begin + k * grain, whatever the number of threads.
 void ParallelFor(size_t begin, size_t end, size_t grain, FunctionRef<void(size_t, size_t)> body);
 
 // Runs two pieces of work, maybe at once.
 void ParallelInvoke(FunctionRef<void()> first, FunctionRef<void()> second);
 
-// Combines the partial results of pieces. `combine(into, from)` must be associative and commutative (exact sums,
-// maxima), because the grouping depends on who stole what.
+// Combines the partial results of pieces. `combine(into, from)` must be associative and commutative
+// (exact sums, maxima), because the grouping depends on who stole what.
 template <class T>
 T ParallelReduce(size_t begin, size_t end, size_t grain, const T& identity,
                  std::type_identity_t<FunctionRef<void(T&, size_t, size_t)>> body,

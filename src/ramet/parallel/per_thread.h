@@ -1,7 +1,7 @@
 // One object per thread, made at its first use there: scratch memory of loops.
 //
-// Hold a Local() only within a piece of work that starts no parallel work of its own: a waiting thread may run another piece,
-// which would use the same object.
+// Hold a Local() only within a piece of work that starts no parallel work of its own: a waiting
+// thread may run another piece, which would use the same object.
 #pragma once
 
 #include <tbb/enumerable_thread_specific.h>

@@ -1,4 +1,5 @@
-// ParallelReduce on top of ParallelFor: one partial result per piece, combined in order of the pieces.
+// ParallelReduce on top of ParallelFor: one partial result per piece, combined in order of the
+// pieces.
 #pragma once
 
 #include <vector>

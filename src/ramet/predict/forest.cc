@@ -11,7 +11,8 @@ namespace {
 // Rows that walk down a deep tree together.
 constexpr size_t kRowsPerGroup = 16;
 
-std::vector<uint64_t> LeftBins(const ModelFeature& feature, const Node& node, const CategorySet& set) {
+std::vector<uint64_t> LeftBins(const ModelFeature& feature, const Node& node,
+                               const CategorySet& set) {
   const size_t bins = feature.categories.size() + 2;
   std::vector<uint64_t> left((bins + 63) / 64, 0);
   const auto insert = [&](size_t bin) { left[bin / 64] |= uint64_t{1} << (bin % 64); };
@@ -39,33 +40,44 @@ inline uint32_t AnyStep(const ForestTree<Bin>& tree, uint32_t node, const Bin* b
 }
 
 template <bool kCategorical, class Bin>
-inline uint32_t Step(const ForestTree<Bin>& tree, const ForestNode<Bin>* nodes, uint32_t node, const Bin* bins) {
+inline uint32_t Step(const ForestTree<Bin>& tree, const ForestNode<Bin>* nodes, uint32_t node,
+                     const Bin* bins) {
   return kCategorical ? AnyStep(tree, node, bins) : NumericStep(nodes, node, bins);
 }
 
-// Moves rows down a given number of levels. No branch depends on a row, so that the processor works on many at once.
+// Moves rows down a given number of levels. No branch depends on a row, so that the processor works
+// on many at once.
 template <bool kCategorical, size_t kLevels, class Bin>
 void WalkLevels(const ForestTree<Bin>& tree, const Bin* bins, size_t rows, uint32_t* leaves) {
   const ForestNode<Bin>* nodes = tree.nodes.data();
   for (size_t i = 0; i < rows; ++i) {
     uint32_t node = leaves[i];
-    for (size_t level = 0; level < kLevels; ++level) node = Step<kCategorical>(tree, nodes, node, bins + i);
+    for (size_t level = 0; level < kLevels; ++level)
+      node = Step<kCategorical>(tree, nodes, node, bins + i);
     leaves[i] = node;
   }
 }
 
-// Moves rows down to their leaves, `levels` below at most: a few levels are done without looking; in deep trees rows go four
-// levels at a time until all of a group have arrived.
+// Moves rows down to their leaves, `levels` below at most: a few levels are done without looking;
+// in deep trees rows go four levels at a time until all of a group have arrived.
 template <bool kCategorical, class Bin>
-void WalkDown(const ForestTree<Bin>& tree, const Bin* bins, size_t levels, size_t rows, uint32_t* leaves) {
+void WalkDown(const ForestTree<Bin>& tree, const Bin* bins, size_t levels, size_t rows,
+              uint32_t* leaves) {
   switch (levels) {
-    case 0: return;
-    case 1: return WalkLevels<kCategorical, 1>(tree, bins, rows, leaves);
-    case 2: return WalkLevels<kCategorical, 2>(tree, bins, rows, leaves);
-    case 3: return WalkLevels<kCategorical, 3>(tree, bins, rows, leaves);
-    case 4: return WalkLevels<kCategorical, 4>(tree, bins, rows, leaves);
-    case 5: return WalkLevels<kCategorical, 5>(tree, bins, rows, leaves);
-    case 6: return WalkLevels<kCategorical, 6>(tree, bins, rows, leaves);
+    case 0:
+      return;
+    case 1:
+      return WalkLevels<kCategorical, 1>(tree, bins, rows, leaves);
+    case 2:
+      return WalkLevels<kCategorical, 2>(tree, bins, rows, leaves);
+    case 3:
+      return WalkLevels<kCategorical, 3>(tree, bins, rows, leaves);
+    case 4:
+      return WalkLevels<kCategorical, 4>(tree, bins, rows, leaves);
+    case 5:
+      return WalkLevels<kCategorical, 5>(tree, bins, rows, leaves);
+    case 6:
+      return WalkLevels<kCategorical, 6>(tree, bins, rows, leaves);
   }
   constexpr size_t kLevelsPerCheck = 4;
   for (size_t i = 0; i < rows; i += kRowsPerGroup) {
@@ -84,7 +96,8 @@ void WalkDown(const ForestTree<Bin>& tree, const Bin* bins, size_t levels, size_
 template <class Bin>
 void SetTop(ForestTree<Bin>& tree) {
   const auto in_top = [&](uint32_t node) {
-    return tree.nodes[node].left != node && (tree.set_of_node.empty() || tree.set_of_node[node] < 0);
+    return tree.nodes[node].left != node &&
+           (tree.set_of_node.empty() || tree.set_of_node[node] < 0);
   };
   if (!in_top(0)) return;
   struct Entry {
@@ -151,7 +164,8 @@ void SetTriplets(ForestTree<uint8_t>& tree) {
 }
 
 template <class Bin>
-ForestTree<Bin> MakeTree(const Model& model, const Tree& tree, std::span<const std::vector<double>> thresholds,
+ForestTree<Bin> MakeTree(const Model& model, const Tree& tree,
+                         std::span<const std::vector<double>> thresholds,
                          std::span<const uint16_t> position, bool triplets) {
   ForestTree<Bin> forest_tree;
   const size_t size = tree.nodes.size();
@@ -171,17 +185,22 @@ ForestTree<Bin> MakeTree(const Model& model, const Tree& tree, std::span<const s
     const size_t feature = static_cast<size_t>(node.feature);
     out.left = static_cast<uint32_t>(node.left);
     out.feature = position[feature];
-    depth[static_cast<size_t>(node.left)] = depth[static_cast<size_t>(node.left) + 1] = depth[i] + 1;
+    depth[static_cast<size_t>(node.left)] = depth[static_cast<size_t>(node.left) + 1] =
+        depth[i] + 1;
     if (node.category_set >= 0) {
       forest_tree.set_of_node[i] = static_cast<int32_t>(forest_tree.sets.size());
-      forest_tree.sets.push_back(LeftBins(model.features[feature], node,
-                                          tree.category_sets[static_cast<size_t>(node.category_set)]));
+      forest_tree.sets.push_back(
+          LeftBins(model.features[feature], node,
+                   tree.category_sets[static_cast<size_t>(node.category_set)]));
       continue;
     }
     const std::vector<double>& sorted = thresholds[feature];
-    // An infinite threshold is above all: every present value goes left, as bins 1 to sorted.size() + 1.
+    // An infinite threshold is above all: every present value goes left, as bins 1 to sorted.size()
+    // + 1.
     const size_t rank =
-        static_cast<size_t>(std::lower_bound(sorted.begin(), sorted.end(), node.threshold) - sorted.begin()) + 1;
+        static_cast<size_t>(std::lower_bound(sorted.begin(), sorted.end(), node.threshold) -
+                            sorted.begin()) +
+        1;
     out.missing_right = node.missing_left ? 0 : 1;
     out.limit = static_cast<Bin>(rank - (node.missing_left ? 0 : 1));
   }
@@ -231,7 +250,8 @@ Forest<Bin> MakeForest(const Model& model, std::span<const std::vector<double>> 
 }
 
 template <class Bin>
-void FindLeaves(Isa isa, const ForestTree<Bin>& tree, const ForestBlock<Bin>& block, size_t rows, uint32_t* leaves) {
+void FindLeaves(Isa isa, const ForestTree<Bin>& tree, const ForestBlock<Bin>& block, size_t rows,
+                uint32_t* leaves) {
   size_t levels = tree.depth;
   // One lane is no vector: it would visit the whole top for every row.
   if (!tree.top.empty() && isa != Isa::kScalar) {
@@ -254,8 +274,8 @@ void FindLeaves(Isa isa, const ForestTree<Bin>& tree, const ForestBlock<Bin>& bl
     WalkDown<true>(tree, block.columns, levels, rows, leaves);
 }
 
-#define RAMET_INSTANTIATE_FOREST(Bin)                                                                          \
-  template Forest<Bin> MakeForest(const Model&, std::span<const std::vector<double>>);                         \
+#define RAMET_INSTANTIATE_FOREST(Bin)                                                  \
+  template Forest<Bin> MakeForest(const Model&, std::span<const std::vector<double>>); \
   template void FindLeaves(Isa, const ForestTree<Bin>&, const ForestBlock<Bin>&, size_t, uint32_t*);
 RAMET_INSTANTIATE_FOREST(uint8_t)
 RAMET_INSTANTIATE_FOREST(uint16_t)

@@ -1,15 +1,18 @@
 // A model's trees as prediction walks them: decisions on small integers instead of float64 values.
 //
-//   thresholds of feature f over all trees, sorted ──► a value's position among them (Bin) ──► x <= t  <=>  position <= rank(t)
+//   thresholds of feature f over all trees, sorted ──► a value's position among them (Bin) ──► x <=
+//   t  <=>  position <= rank(t)
 //
-// A categorical feature's bin is 0 for missing, 1 + index for a listed category, and one more for any other key. Rows come in
-// blocks, column-major: the bin of row i and used feature f is bins[f * kRowsPerBlock + i].
+// A categorical feature's bin is 0 for missing, 1 + index for a listed category, and one more for
+// any other key. Rows come in blocks, column-major: the bin of row i and used feature f is bins[f *
+// kRowsPerBlock + i].
 //
-// A tree is walked in two steps. Its first levels (`top`) are decided for a whole vector of rows at once: every node of them
-// is compared for all rows, and masks say who gets there — a few operations per node, shared by as many rows as a vector has
-// bytes. From the exits of the top, rows walk on one by one: three levels at a time (`triplets`: the bins of all seven splits
-// are picked from the row by byte shuffles and compared at once), or, where bins are wider than a byte, features many or
-// splits categorical, one level at a time.
+// A tree is walked in two steps. Its first levels (`top`) are decided for a whole vector of rows at
+// once: every node of them is compared for all rows, and masks say who gets there — a few
+// operations per node, shared by as many rows as a vector has bytes. From the exits of the top,
+// rows walk on one by one: three levels at a time (`triplets`: the bins of all seven splits are
+// picked from the row by byte shuffles and compared at once), or, where bins are wider than a byte,
+// features many or splits categorical, one level at a time.
 #pragma once
 
 #include <cstdint>
@@ -22,22 +25,26 @@
 
 namespace ramet {
 
-// Rows of a block: their bins, beside one tree, stay in the first-level cache. A multiple of every vector's lanes.
+// Rows of a block: their bins, beside one tree, stay in the first-level cache. A multiple of every
+// vector's lanes.
 inline constexpr size_t kRowsPerBlock = 256;
-// Splits of a tree's top at most: five levels. Each costs a few operations a vector, whoever gets there.
+// Splits of a tree's top at most: five levels. Each costs a few operations a vector, whoever gets
+// there.
 inline constexpr size_t kMaxTopNodes = 31;
 
-// Numeric: bins b with b - missing_right > limit, in unsigned arithmetic of Bin, go right. With missing_right = 1 the bin 0 of
-// missing values wraps around to the largest. A leaf is its own left child and has the largest limit, so that a row stays.
+// Numeric: bins b with b - missing_right > limit, in unsigned arithmetic of Bin, go right. With
+// missing_right = 1 the bin 0 of missing values wraps around to the largest. A leaf is its own left
+// child and has the largest limit, so that a row stays.
 template <class Bin>
 struct ForestNode {
-  uint32_t left = 0;           // index in the tree; the right child is left + 1
-  uint16_t feature = 0;        // position among the used features
+  uint32_t left = 0;     // index in the tree; the right child is left + 1
+  uint16_t feature = 0;  // position among the used features
   Bin limit = static_cast<Bin>(~Bin{0});
-  Bin missing_right = 0;       // 0 or 1
+  Bin missing_right = 0;  // 0 or 1
 };
 
-// A numeric split of the top. `left` and `right` are the top node that follows, or kExit + the exit's number.
+// A numeric split of the top. `left` and `right` are the top node that follows, or kExit + the
+// exit's number.
 template <class Bin>
 struct TopNode {
   static constexpr uint8_t kExit = 0x80;
@@ -46,10 +53,12 @@ struct TopNode {
   uint8_t left, right;
 };
 
-// Seven numeric splits of three levels: 0, then its children 1 and 2, then theirs, 3 and 4, 5 and 6.
+// Seven numeric splits of three levels: 0, then its children 1 and 2, then theirs, 3 and 4, 5
+// and 6.
 struct Triplet {
   static constexpr size_t kMaxFeatures = 64;  // of the forest: four shuffles of 16 bytes
-  uint8_t shuffle[kMaxFeatures / 16][8];  // [j][split]: feature - 16 j, or 0x80 where it is not among those 16
+  uint8_t shuffle[kMaxFeatures / 16]
+                 [8];  // [j][split]: feature - 16 j, or 0x80 where it is not among those 16
   uint8_t missing_right[8];
   uint8_t limit[8];
   int32_t next[8];  // for each of the eight ways through: a triplet, or ~node of the leaf
@@ -66,15 +75,17 @@ struct ForestBlock {
 template <class Bin>
 struct ForestTree {
   std::vector<ForestNode<Bin>> nodes;
-  std::vector<double> values;               // of leaves, 0 elsewhere
-  std::vector<int32_t> set_of_node;         // categorical splits: index into sets; -1 elsewhere; empty if there are none
+  std::vector<double> values;  // of leaves, 0 elsewhere
+  std::vector<int32_t>
+      set_of_node;  // categorical splits: index into sets; -1 elsewhere; empty if there are none
   std::vector<std::vector<uint64_t>> sets;  // bins that go left
   size_t depth = 0;                         // longest path
-  std::vector<TopNode<Bin>> top;            // the first numeric splits, level by level; parents before children
-  std::vector<uint32_t> exits;              // node of each exit
-  size_t shallowest_exit = 0;               // its level
-  std::vector<Triplet> triplets;            // below the exits; empty if the tree has none
-  std::vector<int32_t> triplet_of_exit;     // or ~node of a leaf
+  std::vector<TopNode<Bin>>
+      top;                      // the first numeric splits, level by level; parents before children
+  std::vector<uint32_t> exits;  // node of each exit
+  size_t shallowest_exit = 0;   // its level
+  std::vector<Triplet> triplets;         // below the exits; empty if the tree has none
+  std::vector<int32_t> triplet_of_exit;  // or ~node of a leaf
 };
 
 // The features that some tree uses, and how their values become bins.
@@ -100,8 +111,10 @@ std::vector<bool> UsedFeatures(const Model& model);
 template <class Bin>
 Forest<Bin> MakeForest(const Model& model, std::span<const std::vector<double>> thresholds);
 
-// leaves[i] = node index of the leaf of row i, for the first `rows` rows of a block (readable for all kRowsPerBlock).
+// leaves[i] = node index of the leaf of row i, for the first `rows` rows of a block (readable for
+// all kRowsPerBlock).
 template <class Bin>
-void FindLeaves(Isa isa, const ForestTree<Bin>& tree, const ForestBlock<Bin>& block, size_t rows, uint32_t* leaves);
+void FindLeaves(Isa isa, const ForestTree<Bin>& tree, const ForestBlock<Bin>& block, size_t rows,
+                uint32_t* leaves);
 
 }  // namespace ramet

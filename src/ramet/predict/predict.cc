@@ -27,8 +27,8 @@ std::vector<Block> BlocksOf(const Table& table) {
 
 // scores[i * stride] += the value of the leaf of row i.
 template <class Bin>
-void AddTree(Isa isa, const ForestTree<Bin>& tree, const ForestBlock<Bin>& block, size_t rows, double* scores,
-             size_t stride) {
+void AddTree(Isa isa, const ForestTree<Bin>& tree, const ForestBlock<Bin>& block, size_t rows,
+             double* scores, size_t stride) {
   uint32_t leaves[kRowsPerBlock];
   FindLeaves(isa, tree, block, rows, leaves);
   for (size_t i = 0; i < rows; ++i) scores[i * stride] += tree.values[leaves[i]];
@@ -62,9 +62,11 @@ class BlockBins {
 
 Status CheckLoss(const Model& model) {
   RAMET_ASSIGN(const Loss* loss, FindLoss(model.loss));
-  if (loss->classification != !model.classes.empty() || loss->num_outputs(model.classes.size()) != model.num_outputs())
-    return DataError("the model is damaged: loss " + model.loss + " does not have " + std::to_string(model.num_outputs()) +
-                     " outputs for " + std::to_string(model.classes.size()) + " classes.");
+  if (loss->classification != !model.classes.empty() ||
+      loss->num_outputs(model.classes.size()) != model.num_outputs())
+    return DataError("the model is damaged: loss " + model.loss + " does not have " +
+                     std::to_string(model.num_outputs()) + " outputs for " +
+                     std::to_string(model.classes.size()) + " classes.");
   return {};
 }
 
@@ -80,13 +82,15 @@ struct Predictor::Impl {
   Status fits_loss;  // a file may name a loss that does not have the model's outputs
 
   template <class Bin>
-  Status EncodeBlock(Isa isa, const Table& table, std::span<const size_t> columns, const Block& block, Bin* bins) const {
+  Status EncodeBlock(Isa isa, const Table& table, std::span<const size_t> columns,
+                     const Block& block, Bin* bins) const {
     for (size_t f = 0; f < features.size(); ++f) {
       const ColumnView column = table.chunk(block.chunk).column(columns[features[f].model_feature]);
       Bin* out = bins + f * kRowsPerBlock;
-      RAMET_RETURN_IF_ERROR(features[f].kind == FeatureKind::kNumeric
-                                ? features[f].numeric.EncodeColumn(isa, column, block.begin, block.end, out)
-                                : features[f].categories.EncodeColumn(column, block.begin, block.end, out));
+      RAMET_RETURN_IF_ERROR(
+          features[f].kind == FeatureKind::kNumeric
+              ? features[f].numeric.EncodeColumn(isa, column, block.begin, block.end, out)
+              : features[f].categories.EncodeColumn(column, block.begin, block.end, out));
     }
     return {};
   }
@@ -129,11 +133,12 @@ Predictor::Predictor(const Model& model) : impl_(std::make_unique<Impl>()) {
     const std::vector<CategoryKey>& categories = model.features[f].categories;
     largest_bin = std::max({largest_bin, thresholds[f].size() + 1, categories.size() + 1});
     if (used[f])
-      impl_->features.push_back({f, model.features[f].kind, NumericEncoder(thresholds[f]),
-                                 CategoryEncoder(categories, static_cast<uint32_t>(categories.size() + 1))});
+      impl_->features.push_back(
+          {f, model.features[f].kind, NumericEncoder(thresholds[f]),
+           CategoryEncoder(categories, static_cast<uint32_t>(categories.size() + 1))});
   }
-  // Bins may use all of Bin: a leaf's limit is above none of them, and where missing values wrap to the largest, the others
-  // are one less.
+  // Bins may use all of Bin: a leaf's limit is above none of them, and where missing values wrap to
+  // the largest, the others are one less.
   if (largest_bin <= UINT8_MAX)
     impl_->forest = MakeForest<uint8_t>(model, thresholds);
   else if (largest_bin <= UINT16_MAX)
@@ -155,20 +160,24 @@ Result<std::vector<size_t>> Predictor::MatchColumns(const Schema& schema) const 
     RAMET_ASSIGN(const size_t column, schema.Require(impl_->feature_names[f]));
     const Field& field = schema.fields[column];
     if (impl_->feature_kinds[f] == FeatureKind::kNumeric && !IsNumeric(field.type))
-      return DataError("column \"" + field.name + "\" holds " + std::string(ValueTypeName(field.type)) +
+      return DataError("column \"" + field.name + "\" holds " +
+                       std::string(ValueTypeName(field.type)) +
                        "s, but was numeric in training. Convert it to numbers.");
     columns.push_back(column);
   }
   return columns;
 }
 
-Result<Buffer<double>> Predictor::RawScores(const Context& context, const Table& table, size_t rounds) const {
+Result<Buffer<double>> Predictor::RawScores(const Context& context, const Table& table,
+                                            size_t rounds) const {
   RAMET_ASSIGN(const std::vector<size_t> columns, MatchColumns(table.schema()));
   const size_t outputs = num_outputs();
-  const size_t trees = rounds == 0 ? impl_->num_trees : std::min(impl_->num_trees, rounds * outputs);
+  const size_t trees =
+      rounds == 0 ? impl_->num_trees : std::min(impl_->num_trees, rounds * outputs);
   Buffer<double> scores(table.num_rows() * outputs);
   RAMET_RETURN_IF_ERROR(impl_->ForEachBlock(
-      context, table, columns, [&]<class Bin>(const Forest<Bin>& forest, const Block& block, BlockBins<Bin>& bins) {
+      context, table, columns,
+      [&]<class Bin>(const Forest<Bin>& forest, const Block& block, BlockBins<Bin>& bins) {
         const size_t rows = block.end - block.begin;
         double* out = scores.data() + block.first_row * outputs;
         for (size_t i = 0; i < rows * outputs; ++i) out[i] = impl_->base_scores[i % outputs];
@@ -184,7 +193,8 @@ Result<Buffer<int32_t>> Predictor::Leaves(const Context& context, const Table& t
   const size_t trees = impl_->num_trees;
   Buffer<int32_t> leaves(table.num_rows() * trees);
   RAMET_RETURN_IF_ERROR(impl_->ForEachBlock(
-      context, table, columns, [&]<class Bin>(const Forest<Bin>& forest, const Block& block, BlockBins<Bin>& bins) {
+      context, table, columns,
+      [&]<class Bin>(const Forest<Bin>& forest, const Block& block, BlockBins<Bin>& bins) {
         int32_t* out = leaves.data() + block.first_row * trees;
         const size_t rows = block.end - block.begin;
         uint32_t nodes[kRowsPerBlock];
@@ -197,8 +207,9 @@ Result<Buffer<int32_t>> Predictor::Leaves(const Context& context, const Table& t
   return leaves;
 }
 
-Status Predictor::StagedRawScores(const Context& context, const Table& table,
-                                  const std::function<void(size_t, const Buffer<double>&)>& stage) const {
+Status Predictor::StagedRawScores(
+    const Context& context, const Table& table,
+    const std::function<void(size_t, const Buffer<double>&)>& stage) const {
   RAMET_ASSIGN(const std::vector<size_t> columns, MatchColumns(table.schema()));
   const size_t outputs = num_outputs(), num_features = impl_->features.size();
   Buffer<double> scores(table.num_rows() * outputs);
@@ -210,9 +221,11 @@ Status Predictor::StagedRawScores(const Context& context, const Table& table,
         const size_t block_size = kRowsPerBlock * num_features;
         Buffer<Bin> all_bins(blocks.size() * block_size);
         RAMET_RETURN_IF_ERROR(impl_->ForEachBlock(
-            context, table, columns, [&]<class B>(const Forest<B>&, const Block& block, BlockBins<B>& block_bins) {
+            context, table, columns,
+            [&]<class B>(const Forest<B>&, const Block& block, BlockBins<B>& block_bins) {
               if constexpr (std::is_same_v<B, Bin>)
-                std::copy_n(block_bins.columns(), block_size, all_bins.data() + block.number * block_size);
+                std::copy_n(block_bins.columns(), block_size,
+                            all_bins.data() + block.number * block_size);
             }));
         for (size_t round = 1; round * outputs <= impl_->num_trees; ++round) {
           if (context.Cancelled()) return CancelledError("prediction was stopped");
@@ -223,7 +236,8 @@ Status Predictor::StagedRawScores(const Context& context, const Table& table,
               const ForestBlock<Bin> block_bins = bins.Finish();
               for (size_t k = 0; k < outputs; ++k)
                 AddTree(context.isa, forest.trees[(round - 1) * outputs + k], block_bins,
-                        blocks[b].end - blocks[b].begin, scores.data() + blocks[b].first_row * outputs + k, outputs);
+                        blocks[b].end - blocks[b].begin,
+                        scores.data() + blocks[b].first_row * outputs + k, outputs);
             });
           });
           stage(round, scores);
@@ -233,7 +247,8 @@ Status Predictor::StagedRawScores(const Context& context, const Table& table,
       impl_->forest);
 }
 
-Buffer<double> Response(const Context& context, const Model& model, const Buffer<double>& raw_scores) {
+Buffer<double> Response(const Context& context, const Model& model,
+                        const Buffer<double>& raw_scores) {
   const Result<const Loss*> loss = FindLoss(model.loss);
   RAMET_CHECK(loss.ok());
   const size_t outputs = model.num_outputs();
@@ -255,8 +270,9 @@ std::vector<uint32_t> PredictedClasses(const Model& model, const Buffer<double>&
   for (size_t i = 0; i < classes.size(); ++i) {
     const double* scores = raw_scores.data() + i * outputs;
     // One score is the log-odds of the second class; ties go to the first.
-    classes[i] = outputs == 1 ? (scores[0] > 0 ? 1 : 0)
-                              : static_cast<uint32_t>(std::max_element(scores, scores + outputs) - scores);
+    classes[i] = outputs == 1
+                     ? (scores[0] > 0 ? 1 : 0)
+                     : static_cast<uint32_t>(std::max_element(scores, scores + outputs) - scores);
   }
   return classes;
 }

@@ -2,9 +2,10 @@
 //
 //   Model ──Predictor──► compact trees ; Table ──► blocks of bins ──► scores (rows x outputs)
 //
-// A row's raw score is base + the float64 sum of its leaves in tree order (design rule 7), whatever the instruction set.
-// Values are first placed among the model's own thresholds (one byte or two per feature), then trees are walked on
-// those small integers: the decisions are exactly those of the float64 comparisons.
+// A row's raw score is base + the float64 sum of its leaves in tree order (design rule 7), whatever
+// the instruction set. Values are first placed among the model's own thresholds (one byte or two
+// per feature), then trees are walked on those small integers: the decisions are exactly those of
+// the float64 comparisons.
 #pragma once
 
 #include <functional>
@@ -28,15 +29,18 @@ class Predictor {
   size_t num_outputs() const;
   size_t num_trees() const;
 
-  // Positions in `schema` of the model's features, found by name; an error names a missing or unfit column, or says that the
-  // model names a loss that it cannot have (a damaged file).
+  // Positions in `schema` of the model's features, found by name; an error names a missing or unfit
+  // column, or says that the model names a loss that it cannot have (a damaged file).
   Result<std::vector<size_t>> MatchColumns(const Schema& schema) const;
 
-  // rows x outputs, row-major. `rounds` limits to the first rounds (staged prediction); 0 means all.
-  Result<Buffer<double>> RawScores(const Context& context, const Table& table, size_t rounds = 0) const;
+  // rows x outputs, row-major. `rounds` limits to the first rounds (staged prediction); 0 means
+  // all.
+  Result<Buffer<double>> RawScores(const Context& context, const Table& table,
+                                   size_t rounds = 0) const;
   // rows x trees: the leaf's node index in its tree, row-major.
   Result<Buffer<int32_t>> Leaves(const Context& context, const Table& table) const;
-  // Calls `stage(round, scores)` after each of the rounds 1..n with the scores so far (rows x outputs).
+  // Calls `stage(round, scores)` after each of the rounds 1..n with the scores so far (rows x
+  // outputs).
   Status StagedRawScores(const Context& context, const Table& table,
                          const std::function<void(size_t, const Buffer<double>&)>& stage) const;
 
@@ -45,8 +49,10 @@ class Predictor {
   std::unique_ptr<Impl> impl_;
 };
 
-// Raw scores (of a Predictor of this model) to the response: probabilities (rows x classes, two columns for binary) or predicted values (rows x 1).
-Buffer<double> Response(const Context& context, const Model& model, const Buffer<double>& raw_scores);
+// Raw scores (of a Predictor of this model) to the response: probabilities (rows x classes, two
+// columns for binary) or predicted values (rows x 1).
+Buffer<double> Response(const Context& context, const Model& model,
+                        const Buffer<double>& raw_scores);
 
 // Index of the most probable class per row; ties to the lower index.
 std::vector<uint32_t> PredictedClasses(const Model& model, const Buffer<double>& raw_scores);

@@ -1,5 +1,5 @@
-// Categorical features: one category against the rest where they are few, else the best few from either end of the categories
-// in order of their gradient per hessian.
+// Categorical features: one category against the rest where they are few, else the best few from
+// either end of the categories in order of their gradient per hessian.
 
 #include <algorithm>
 #include <vector>
@@ -16,28 +16,31 @@ struct Best {
 };
 
 // Scores the two children with `extra_l2` on each; keeps the first of equals.
-void Consider(const FeatureCells& cells, const NodeSums& left, double extra_l2, size_t candidate, Best& best) {
+void Consider(const FeatureCells& cells, const NodeSums& left, double extra_l2, size_t candidate,
+              Best& best) {
   if (!cells.Allowed(left)) return;
   const double l2 = cells.parameters->l2_regularization + extra_l2;
   const NodeSums right = cells.node - left;
-  const double score = PairScore(cells.GradientOf(left), cells.WeightOf(left) + l2, cells.GradientOf(right),
-                                 cells.WeightOf(right) + l2);
+  const double score = PairScore(cells.GradientOf(left), cells.WeightOf(left) + l2,
+                                 cells.GradientOf(right), cells.WeightOf(right) + l2);
   if (score > best.score) best = {score, candidate, left};
 }
 
 // Candidates from the back of the order are numbered from here.
 constexpr size_t kFromBack = 256;
 
-// The bins that are not rare in the node, by gradient / (hessian + smoothing), then bin. Few rows make noisy ratios: the smoothing
-// pulls these towards 0, the middle of the order.
-std::vector<uint32_t> OrderByGradient(const FeatureCells& cells, const std::vector<uint32_t>& present) {
+// The bins that are not rare in the node, by gradient / (hessian + smoothing), then bin. Few rows
+// make noisy ratios: the smoothing pulls these towards 0, the middle of the order.
+std::vector<uint32_t> OrderByGradient(const FeatureCells& cells,
+                                      const std::vector<uint32_t>& present) {
   std::vector<std::pair<double, uint32_t>> order;
   for (uint32_t bin : present) {
     const NodeSums sums = cells.cell(bin);
     if (sums.count < cells.parameters->min_samples_category) continue;
     const double g = cells.GradientOf(sums);
     // Never 0/0, which has no place in an order.
-    order.emplace_back(g == 0 ? 0 : g / (cells.WeightOf(sums) + cells.parameters->categorical_smoothing), bin);
+    order.emplace_back(
+        g == 0 ? 0 : g / (cells.WeightOf(sums) + cells.parameters->categorical_smoothing), bin);
   }
   std::sort(order.begin(), order.end());
   std::vector<uint32_t> bins;
@@ -62,8 +65,11 @@ Split FindCategoricalSplit(const FeatureCells& cells, double score_to_beat) {
     split.left_bins.Insert(best.candidate);
   } else {
     const std::vector<uint32_t> order = OrderByGradient(cells, present);
-    const size_t most = std::min(parameters.max_categories_per_split, order.empty() ? 0 : order.size() - 1);
-    const auto nth = [&](bool from_back, size_t i) { return order[from_back ? order.size() - 1 - i : i]; };
+    const size_t most =
+        std::min(parameters.max_categories_per_split, order.empty() ? 0 : order.size() - 1);
+    const auto nth = [&](bool from_back, size_t i) {
+      return order[from_back ? order.size() - 1 - i : i];
+    };
     for (const bool from_back : {false, true}) {
       NodeSums left;
       uint64_t group = 0;  // rows since the last candidate

@@ -105,7 +105,8 @@ TEST(FindBestSplit, OrdersCategoriesWithoutHessians) {
 
 TEST(FindBestSplit, LeavesOutRareCategories) {
   // The rare first category has the lowest ratio by far.
-  std::vector<NodeSums> cells = {{0, 0, 0}, {-90, 3, 3}, {-20, 20, 20}, {10, 20, 20}, {20, 20, 20}, {30, 20, 20}};
+  std::vector<NodeSums> cells = {{0, 0, 0},    {-90, 3, 3},  {-20, 20, 20},
+                                 {10, 20, 20}, {20, 20, 20}, {30, 20, 20}};
   TestNode node = NodeOf(cells);
   EXPECT_TRUE(node.Find(Context()).left_bins.Contains(1));
   node.parameters.min_samples_category = 4;

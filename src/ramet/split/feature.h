@@ -19,24 +19,29 @@ struct FeatureCells {
   // S2's first half.
   bool Allowed(const NodeSums& left) const {
     const NodeSums right = node - left;
-    return left.count >= parameters->min_samples_leaf && right.count >= parameters->min_samples_leaf &&
-           WeightOf(left) >= parameters->min_child_weight && WeightOf(right) >= parameters->min_child_weight &&
-           WeightOf(left) + parameters->l2_regularization > 0 && WeightOf(right) + parameters->l2_regularization > 0;
+    return left.count >= parameters->min_samples_leaf &&
+           right.count >= parameters->min_samples_leaf &&
+           WeightOf(left) >= parameters->min_child_weight &&
+           WeightOf(right) >= parameters->min_child_weight &&
+           WeightOf(left) + parameters->l2_regularization > 0 &&
+           WeightOf(right) + parameters->l2_regularization > 0;
   }
-  double GradientOf(const NodeSums& sums) const { return static_cast<double>(sums.gradient) * gradient_step; }
+  double GradientOf(const NodeSums& sums) const {
+    return static_cast<double>(sums.gradient) * gradient_step;
+  }
   double WeightOf(const NodeSums& sums) const {
     return static_cast<double>(static_cast<int64_t>(sums.hessian)) * hessian_step;
   }
 };
 
-// Score of two children: GL^2/HL + GR^2/HR over a common denominator (one division), l2 included in h. The vector kernel
-// computes the same, in this order.
+// Score of two children: GL^2/HL + GR^2/HR over a common denominator (one division), l2 included in
+// h. The vector kernel computes the same, in this order.
 inline double PairScore(double g_left, double h_left, double g_right, double h_right) {
   return (g_left * g_left * h_right + g_right * g_right * h_left) / (h_left * h_right);
 }
 
-// Both return the best split whose score is above `score_to_beat`, with the *score* as its gain and no feature; gain 0 if
-// there is none.
+// Both return the best split whose score is above `score_to_beat`, with the *score* as its gain and
+// no feature; gain 0 if there is none.
 Split FindNumericSplit(Isa isa, const FeatureCells& cells, double score_to_beat);
 Split FindCategoricalSplit(const FeatureCells& cells, double score_to_beat);
 

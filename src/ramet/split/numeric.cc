@@ -1,7 +1,7 @@
 // Numeric features: every threshold of the feature, in vectors.
 //
-// A first pass takes the prefix sums of the bins, in integers. A second scores all thresholds, a vector at a time, with the
-// missing values right of them and, where there are some, left of them.
+// A first pass takes the prefix sums of the bins, in integers. A second scores all thresholds, a
+// vector at a time, with the missing values right of them and, where there are some, left of them.
 
 #include <algorithm>
 
@@ -29,7 +29,7 @@ struct Prefixes {
 };
 
 struct BestThreshold {
-  double score;      // to beat, then that of the best
+  double score;             // to beat, then that of the best
   size_t index = SIZE_MAX;  // position of the best in Prefixes
 };
 
@@ -42,22 +42,27 @@ namespace HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Scores the thresholds [first, last) whose left side also holds `extra`; the lowest index among equal best ones.
+// Scores the thresholds [first, last) whose left side also holds `extra`; the lowest index among
+// equal best ones.
 template <class D>
-HWY_INLINE size_t ScoreRange(D d, const FeatureCells& cells, const Prefixes& prefixes, const NodeSums& extra, size_t first,
-                             size_t last, BestThreshold& best) {
+HWY_INLINE size_t ScoreRange(D d, const FeatureCells& cells, const Prefixes& prefixes,
+                             const NodeSums& extra, size_t first, size_t last,
+                             BestThreshold& best) {
   const hn::RebindToSigned<D> di;
-  const auto gradient_step = hn::Set(d, cells.gradient_step), hessian_step = hn::Set(d, cells.hessian_step);
+  const auto gradient_step = hn::Set(d, cells.gradient_step),
+             hessian_step = hn::Set(d, cells.hessian_step);
   const auto l2 = hn::Set(d, cells.parameters->l2_regularization);
   const auto least_weight = hn::Set(d, cells.parameters->min_child_weight);
-  const auto least_count = hn::Set(di, static_cast<int64_t>(cells.parameters->min_samples_leaf) - 1);
+  const auto least_count =
+      hn::Set(di, static_cast<int64_t>(cells.parameters->min_samples_leaf) - 1);
   const auto g_node = hn::Set(di, cells.node.gradient);
   const auto h_node = hn::Set(di, static_cast<int64_t>(cells.node.hessian));
   const auto n_node = hn::Set(di, static_cast<int64_t>(cells.node.count));
   const auto g_extra = hn::Set(di, extra.gradient);
   const auto h_extra = hn::Set(di, static_cast<int64_t>(extra.hessian));
   const auto n_extra = hn::Set(di, static_cast<int64_t>(extra.count));
-  // A score below this needs no division to be seen not to beat the best: rounding is far smaller than the margin.
+  // A score below this needs no division to be seen not to beat the best: rounding is far smaller
+  // than the margin.
   const double margin = 1 - 1e-9;
   auto not_better = hn::Set(d, best.score * (best.score > 0 ? margin : 1 / margin));
 
@@ -71,17 +76,20 @@ HWY_INLINE size_t ScoreRange(D d, const FeatureCells& cells, const Prefixes& pre
     const auto h_left = hn::Mul(hn::ConvertTo(d, h_left_sum), hessian_step);
     const auto h_right = hn::Mul(hn::ConvertTo(d, hn::Sub(h_node, h_left_sum)), hessian_step);
     const auto enough_weight = hn::And(hn::Ge(h_left, least_weight), hn::Ge(h_right, least_weight));
-    const auto enough_rows = hn::And(hn::Gt(n_left, least_count), hn::Gt(hn::Sub(n_node, n_left), least_count));
+    const auto enough_rows =
+        hn::And(hn::Gt(n_left, least_count), hn::Gt(hn::Sub(n_node, n_left), least_count));
     const auto h_left_l2 = hn::Add(h_left, l2), h_right_l2 = hn::Add(h_right, l2);
     const auto positive = hn::Gt(hn::Min(h_left_l2, h_right_l2), hn::Zero(d));
     const auto allowed = hn::And(hn::And(enough_weight, positive), hn::RebindMask(d, enough_rows));
     const auto numerator = hn::Add(hn::Mul(hn::Mul(g_left, g_left), h_right_l2),
                                    hn::Mul(hn::Mul(g_right, g_right), h_left_l2));
     const auto denominator = hn::Mul(h_left_l2, h_right_l2);
-    if (hn::AllFalse(d, hn::And(allowed, hn::Gt(numerator, hn::Mul(denominator, not_better))))) continue;
+    if (hn::AllFalse(d, hn::And(allowed, hn::Gt(numerator, hn::Mul(denominator, not_better)))))
+      continue;
 
     HWY_ALIGN double scores[HWY_MAX_BYTES / sizeof(double)];
-    hn::Store(hn::IfThenElse(allowed, hn::Div(numerator, denominator), hn::Set(d, -1.0)), d, scores);
+    hn::Store(hn::IfThenElse(allowed, hn::Div(numerator, denominator), hn::Set(d, -1.0)), d,
+              scores);
     for (size_t j = 0; j < hn::Lanes(d); ++j) {
       if (!(scores[j] > best.score)) continue;
       best = {scores[j], i + j};
@@ -91,9 +99,10 @@ HWY_INLINE size_t ScoreRange(D d, const FeatureCells& cells, const Prefixes& pre
   return i;
 }
 
-void FindBestThreshold(const FeatureCells& cells, const Prefixes& prefixes, const NodeSums& extra, size_t count,
-                       BestThreshold* best) {
-  const size_t rest = ScoreRange(hn::ScalableTag<double>(), cells, prefixes, extra, 0, count, *best);
+void FindBestThreshold(const FeatureCells& cells, const Prefixes& prefixes, const NodeSums& extra,
+                       size_t count, BestThreshold* best) {
+  const size_t rest =
+      ScoreRange(hn::ScalableTag<double>(), cells, prefixes, extra, 0, count, *best);
   ScoreRange(hn::CappedTag<double, 1>(), cells, prefixes, extra, rest, count, *best);
 }
 
@@ -135,15 +144,16 @@ Split FindNumericSplit(Isa isa, const FeatureCells& cells, double score_to_beat)
     // A threshold with missing to the left wins against an equal one only where it is lower (S1).
     BestThreshold other{score_to_beat};
     find(cells, prefixes, cells.cell(0), value_bins - 1, &other);
-    if (other.index != SIZE_MAX &&
-        (best.index == SIZE_MAX || other.score > best.score || (other.score == best.score && other.index < best.index))) {
+    if (other.index != SIZE_MAX && (best.index == SIZE_MAX || other.score > best.score ||
+                                    (other.score == best.score && other.index < best.index))) {
       best = other;
       split.missing_left = true;
     }
   }
   if (best.index == SIZE_MAX) return Split{};
-  split.left = NodeSums{prefixes.gradients[best.index], static_cast<uint64_t>(prefixes.hessians[best.index]),
-                        static_cast<uint64_t>(prefixes.counts[best.index])};
+  split.left =
+      NodeSums{prefixes.gradients[best.index], static_cast<uint64_t>(prefixes.hessians[best.index]),
+               static_cast<uint64_t>(prefixes.counts[best.index])};
   if (split.missing_left) split.left = split.left + cells.cell(0);
   if (!has_missing) split.missing_left = split.left.count >= cells.node.count - split.left.count;
   split.gain = best.score;

@@ -13,8 +13,8 @@ constexpr size_t kFeaturesPerTask = 64;
 }  // namespace
 
 Split FindBestSplit(const Context& context, const HistogramLayout& layout, const CellFormat& format,
-                    const Histogram& histogram, const NodeSums& node, const SplitParameters& parameters,
-                    std::span<const uint32_t> allowed) {
+                    const Histogram& histogram, const NodeSums& node,
+                    const SplitParameters& parameters, std::span<const uint32_t> allowed) {
   const size_t num_candidates = allowed.empty() ? layout.num_features() : allowed.size();
   FeatureCells cells{};
   cells.node = node;
@@ -22,7 +22,8 @@ Split FindBestSplit(const Context& context, const HistogramLayout& layout, const
   cells.hessian_step = format.hessian_step();
   cells.parameters = &parameters;
   const double h_node = cells.WeightOf(node) + parameters.l2_regularization;
-  const double node_score = h_node > 0 ? cells.GradientOf(node) * cells.GradientOf(node) / h_node : 0;
+  const double node_score =
+      h_node > 0 ? cells.GradientOf(node) * cells.GradientOf(node) / h_node : 0;
   const double score_to_beat = node_score + parameters.min_split_gain;
 
   Split best = ParallelReduce<Split>(
@@ -38,8 +39,9 @@ Split FindBestSplit(const Context& context, const HistogramLayout& layout, const
           of_feature.num_bins = layout.num_bins(feature);
           // Features come in order, so that a later one must be strictly better (S1).
           const double to_beat = std::max(score_to_beat, local.gain);
-          Split split = layout.categorical(feature) ? FindCategoricalSplit(of_feature, to_beat)
-                                                    : FindNumericSplit(context.isa, of_feature, to_beat);
+          Split split = layout.categorical(feature)
+                            ? FindCategoricalSplit(of_feature, to_beat)
+                            : FindNumericSplit(context.isa, of_feature, to_beat);
           if (!(split.gain > to_beat)) continue;
           split.feature = static_cast<int32_t>(feature);
           local = split;

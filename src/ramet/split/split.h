@@ -1,23 +1,28 @@
 // The best split of one tree node: a pure function of its histogram (design rule 6).
 //
-//   Histogram + NodeSums + SplitParameters ──FindBestSplit──► Split { feature, bins that go left, gain, sums of the left child }
+//   Histogram + NodeSums + SplitParameters ──FindBestSplit──► Split { feature, bins that go left,
+//   gain, sums of the left child }
 //
-// gain = GL^2/(HL + l2) + GR^2/(HR + l2) - G^2/(H + l2), the decrease of twice the loss (Chen & Guestrin 2016), in float64 and
-// in one fixed order of operations.
+// gain = GL^2/(HL + l2) + GR^2/(HR + l2) - G^2/(H + l2), the decrease of twice the loss (Chen &
+// Guestrin 2016), in float64 and in one fixed order of operations.
 //
-// Numeric features: every threshold, with the missing values on either side where the node has some; the last candidate parts
-// missing from present. Categorical features with few categories in the node: one against the rest. With more: categories are
-// put in order of gradient / (hessian + smoothing) (Fisher 1958), and some from either end go left — at most
-// `max_categories_per_split`, in steps of `min_samples_category_group` rows, without those that have fewer than
-// `min_samples_category` rows, and at a price in l2, as LightGBM does: many ways to choose fit much noise. The missing and the
-// folded bin are categories like others.
+// Numeric features: every threshold, with the missing values on either side where the node has
+// some; the last candidate parts missing from present. Categorical features with few categories in
+// the node: one against the rest. With more: categories are put in order of gradient / (hessian +
+// smoothing) (Fisher 1958), and some from either end go left — at most `max_categories_per_split`,
+// in steps of `min_samples_category_group` rows, without those that have fewer than
+// `min_samples_category` rows, and at a price in l2, as LightGBM does: many ways to choose fit much
+// noise. The missing and the folded bin are categories like others.
 //
 // Invariants
-//   S1. Ties: the lower feature, then the lower bin (categories: the front end of the order, then fewer), then missing to the
+//   S1. Ties: the lower feature, then the lower bin (categories: the front end of the order, then
+//   fewer), then missing to the
 //       right.
-//   S2. Both children have at least `min_samples_leaf` rows (exact) and `min_child_weight` hessian, and a hessian
+//   S2. Both children have at least `min_samples_leaf` rows (exact) and `min_child_weight` hessian,
+//   and a hessian
 //       above 0 with l2 added; gain > min_split_gain.
-//   S3. Where the node has no missing values of the feature, they go to the child with more rows (the left one if equal).
+//   S3. Where the node has no missing values of the feature, they go to the child with more rows
+//   (the left one if equal).
 #pragma once
 
 #include <array>
@@ -50,7 +55,7 @@ struct BinSet {
 };
 
 struct Split {
-  double gain = 0;       // 0: none found
+  double gain = 0;  // 0: none found
   int32_t feature = -1;
   bool categorical = false;
   int32_t last_left_bin = 0;  // numeric: value bins up to this one go left
@@ -67,9 +72,10 @@ inline bool Better(const Split& a, const Split& b) {
   return a.found() && (!b.found() || a.feature < b.feature);
 }
 
-// Searches the features of `allowed` (ascending), or all if it is empty. O(cells); on all threads for many features.
+// Searches the features of `allowed` (ascending), or all if it is empty. O(cells); on all threads
+// for many features.
 Split FindBestSplit(const Context& context, const HistogramLayout& layout, const CellFormat& format,
-                    const Histogram& histogram, const NodeSums& node, const SplitParameters& parameters,
-                    std::span<const uint32_t> allowed);
+                    const Histogram& histogram, const NodeSums& node,
+                    const SplitParameters& parameters, std::span<const uint32_t> allowed);
 
 }  // namespace ramet

@@ -1,6 +1,6 @@
 // The Arrow C data and stream interfaces: the ABI structures, as the specification gives them
-// (https://arrow.apache.org/docs/format/CDataInterface.html, .../CStreamInterface.html). Guarded by the macros that the
-// specification names, so that it may be included beside Arrow's own headers.
+// (https://arrow.apache.org/docs/format/CDataInterface.html, .../CStreamInterface.html). Guarded by
+// the macros that the specification names, so that it may be included beside Arrow's own headers.
 #pragma once
 
 #include <cstdint>

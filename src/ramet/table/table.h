@@ -1,16 +1,21 @@
 // Tables: columns in chunks, as they arrive through the Arrow C stream interface, without copying.
 //
-//   ArrowArrayStream ──► TableStream ──Next()──► Chunk ──column(i)──► ColumnView ──► float64 values | category keys
+//   ArrowArrayStream ──► TableStream ──Next()──► Chunk ──column(i)──► ColumnView ──► float64 values
+//   | category keys
 //                                        └──────► Table (all chunks, in order)
 //
 // Values become canonical here and nowhere else (design rule 3):
-//   T1. Numbers are float64: integers and decimals to nearest even, float16/32 exactly; -0 is +0; NaN and null are
+//   T1. Numbers are float64: integers and decimals to nearest even, float16/32 exactly; -0 is +0;
+//   NaN and null are
 //       missing and read as the one NaN `kMissing`; +-infinity are values.
-//   T2. bool is 0 or 1; dates, times and timestamps are microseconds (timestamps in UTC), to nearest even from
+//   T2. bool is 0 or 1; dates, times and timestamps are microseconds (timestamps in UTC), to
+//   nearest even from
 //       nanoseconds.
-//   T3. Category keys are typed: integers (bool too, and integral float64) by value, strings by their UTF-8 bytes.
+//   T3. Category keys are typed: integers (bool too, and integral float64) by value, strings by
+//   their UTF-8 bytes.
 //       Dictionary columns read as their values; a dictionary's order or unused entries never show.
-//   T4. What a column holds does not depend on how the rows were cut into chunks or sliced (offsets are honoured).
+//   T4. What a column holds does not depend on how the rows were cut into chunks or sliced (offsets
+//   are honoured).
 //
 // Views are valid while their Chunk lives. Reading is thread-safe.
 #pragma once
@@ -63,9 +68,10 @@ inline bool IsNumeric(ValueType type) { return type != ValueType::kString; }
 struct Field {
   std::string name;
   ValueType type = ValueType::kNull;  // of the values; for a dictionary column, of its dictionary
-  bool dictionary = false;            // arrived dictionary-encoded (a categorical column, unless told otherwise)
-  std::string format;                 // Arrow's format string of the values
-  std::string index_format;           // of a dictionary column's indices; empty for others
+  bool dictionary =
+      false;           // arrived dictionary-encoded (a categorical column, unless told otherwise)
+  std::string format;  // Arrow's format string of the values
+  std::string index_format;  // of a dictionary column's indices; empty for others
 };
 
 struct Schema {
@@ -76,14 +82,16 @@ struct Schema {
   Result<size_t> Require(std::string_view name) const;
 };
 
-// A category's identity: an integer or a string. Ordered: integers by value before strings by bytes.
+// A category's identity: an integer or a string. Ordered: integers by value before strings by
+// bytes.
 using CategoryKey = std::variant<int64_t, std::string>;
 std::string ToString(const CategoryKey& key);
 
 // A key without ownership, valid while the chunk lives.
 struct KeyView {
   enum class Kind : uint8_t { kMissing, kInteger, kString } kind = Kind::kMissing;
-  int32_t code = -1;  // the entry in this chunk's dictionary, or -1: equal codes in one chunk are equal keys
+  int32_t code =
+      -1;  // the entry in this chunk's dictionary, or -1: equal codes in one chunk are equal keys
   int64_t integer = 0;
   std::string_view string;
   CategoryKey ToKey() const;  // not for kMissing
@@ -95,16 +103,17 @@ class ColumnView {
   ValueType type() const { return field_->type; }
   const Field& field() const { return *field_; }
 
-  // out[i - begin] = row i as float64 (T1, T2) for begin <= i < end. The column must be numeric; a dictionary column
-  // of numbers reads as its values. O(end - begin), about 1 ns a value.
+  // out[i - begin] = row i as float64 (T1, T2) for begin <= i < end. The column must be numeric; a
+  // dictionary column of numbers reads as its values. O(end - begin), about 1 ns a value.
   void ReadNumbers(size_t begin, size_t end, double* out) const;
 
-  // out[i - begin] = the category key of row i (T3; times are microseconds). A value that is no int64 (a fraction, an
-  // infinity, a uint64 of 2^63 or more) is an error that names the row (0-based in the chunk) and the value.
+  // out[i - begin] = the category key of row i (T3; times are microseconds). A value that is no
+  // int64 (a fraction, an infinity, a uint64 of 2^63 or more) is an error that names the row
+  // (0-based in the chunk) and the value.
   Status ReadKeys(size_t begin, size_t end, KeyView* out) const;
 
-  // True if some integer, or some decimal's digits read as one, exceed 2^53 in magnitude, so that float64 may lose
-  // digits: worth a warning.
+  // True if some integer, or some decimal's digits read as one, exceed 2^53 in magnitude, so that
+  // float64 may lose digits: worth a warning.
   bool LosesDigits() const;
 
  private:
@@ -118,8 +127,8 @@ class ColumnView {
 // Some consecutive rows of a table. Move-only; releases the Arrow array it owns.
 class Chunk {
  public:
-  // Takes over `array` (a struct array, one child a column), whose release becomes null. The array is checked against
-  // the schema: children's number, lengths, buffers.
+  // Takes over `array` (a struct array, one child a column), whose release becomes null. The array
+  // is checked against the schema: children's number, lengths, buffers.
   static Result<Chunk> Import(std::shared_ptr<const Schema> schema, ArrowArray* array);
   Chunk(Chunk&& other) noexcept;
   Chunk& operator=(Chunk&& other) noexcept;
@@ -139,8 +148,8 @@ class Chunk {
 // Chunks one after the other. Move-only; releases the stream.
 class TableStream {
  public:
-  // Takes over `stream`. A column of a type that is not in ValueType (list, struct, binary) is an error that names
-  // column and type.
+  // Takes over `stream`. A column of a type that is not in ValueType (list, struct, binary) is an
+  // error that names column and type.
   static Result<TableStream> Import(ArrowArrayStream* stream);
   TableStream(TableStream&& other) noexcept;
   TableStream& operator=(TableStream&& other) noexcept;

@@ -18,10 +18,11 @@ namespace HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Rows whose bin b has (b - shift) mod 256 <= limit go left. Whole vectors only; returns the rows done, and how many went left.
-// Stores may write a whole vector; what lies beyond the rows they keep is overwritten by later ones or unused.
-size_t DivideByThreshold(const uint32_t* rows, size_t count, const uint8_t* column, uint32_t shift, uint32_t limit,
-                         uint32_t* left, uint32_t* right, size_t* num_left) {
+// Rows whose bin b has (b - shift) mod 256 <= limit go left. Whole vectors only; returns the rows
+// done, and how many went left. Stores may write a whole vector; what lies beyond the rows they
+// keep is overwritten by later ones or unused.
+size_t DivideByThreshold(const uint32_t* rows, size_t count, const uint8_t* column, uint32_t shift,
+                         uint32_t limit, uint32_t* left, uint32_t* right, size_t* num_left) {
 #if HWY_TARGET == HWY_SCALAR
   // One lane is no vector: the caller's loop does it all.
   (void)rows, (void)count, (void)column, (void)shift, (void)limit, (void)left, (void)right;
@@ -32,7 +33,8 @@ size_t DivideByThreshold(const uint32_t* rows, size_t count, const uint8_t* colu
   const hn::ScalableTag<uint32_t> d;
   const hn::RebindToSigned<decltype(d)> di;
   const size_t lanes = hn::Lanes(d);
-  const auto shifts = hn::Set(di, static_cast<int32_t>(shift)), limits = hn::Set(di, static_cast<int32_t>(limit));
+  const auto shifts = hn::Set(di, static_cast<int32_t>(shift)),
+             limits = hn::Set(di, static_cast<int32_t>(limit));
   const auto byte = hn::Set(di, 0xff);
   size_t lefts = 0, rights = 0, i = 0;
   for (; i + lanes <= count; i += lanes) {
@@ -42,8 +44,10 @@ size_t DivideByThreshold(const uint32_t* rows, size_t count, const uint8_t* colu
       __builtin_prefetch(column + rows[i + kPrefetchAhead + lanes - 1]);
     }
     const auto ids = hn::LoadU(d, rows + i);
-    const auto words = hn::GatherOffset(di, reinterpret_cast<const int32_t*>(column), hn::BitCast(di, ids));
-    const auto goes_right = hn::RebindMask(d, hn::Gt(hn::And(hn::Sub(words, shifts), byte), limits));
+    const auto words =
+        hn::GatherOffset(di, reinterpret_cast<const int32_t*>(column), hn::BitCast(di, ids));
+    const auto goes_right =
+        hn::RebindMask(d, hn::Gt(hn::And(hn::Sub(words, shifts), byte), limits));
     const size_t n = hn::CountTrue(d, goes_right);
     hn::StoreU(hn::Compress(ids, goes_right), d, right + rights);
     hn::StoreU(hn::Compress(ids, hn::Not(goes_right)), d, left + lefts);
@@ -82,13 +86,14 @@ std::optional<Interval> IntervalOf(const BinSet& bins) {
 
 }  // namespace
 
-size_t DivideRows(Isa isa, const uint32_t* rows, size_t count, const uint8_t* column, const BinSet& left_bins,
-                  uint32_t* left, uint32_t* right) {
+size_t DivideRows(Isa isa, const uint32_t* rows, size_t count, const uint8_t* column,
+                  const BinSet& left_bins, uint32_t* left, uint32_t* right) {
   size_t num_left = 0, done = 0;
   if (const std::optional<Interval> interval = IntervalOf(left_bins))
-    done = RAMET_DISPATCH(isa, DivideByThreshold)(rows, count, column, interval->shift, interval->limit, left, right,
-                                                  &num_left);
-  // Any set of bins, a row at a time: both places are written and one is advanced, so that no branch depends on the data.
+    done = RAMET_DISPATCH(isa, DivideByThreshold)(rows, count, column, interval->shift,
+                                                  interval->limit, left, right, &num_left);
+  // Any set of bins, a row at a time: both places are written and one is advanced, so that no
+  // branch depends on the data.
   std::array<uint8_t, 256> goes_left;
   for (size_t bin = 0; bin < goes_left.size(); ++bin) goes_left[bin] = left_bins.Contains(bin);
   size_t num_right = done - num_left;

@@ -18,9 +18,12 @@ constexpr size_t kRowsPerBatch = 1 << 17;
 // Adds the time of a scope to a counter.
 class Timer {
  public:
-  explicit Timer(std::atomic<int64_t>& total) : total_(total), begin_(std::chrono::steady_clock::now()) {}
+  explicit Timer(std::atomic<int64_t>& total)
+      : total_(total), begin_(std::chrono::steady_clock::now()) {}
   ~Timer() {
-    total_ += std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - begin_).count();
+    total_ += std::chrono::duration_cast<std::chrono::nanoseconds>(
+                  std::chrono::steady_clock::now() - begin_)
+                  .count();
   }
 
  private:
@@ -29,7 +32,9 @@ class Timer {
 };
 
 constexpr uint64_t kRootPath = 1;
-uint64_t ChildPath(uint64_t parent, bool right) { return Mix64(parent * 2 + (right ? 1 : 0) + 0x632be59bd9b4e019ull); }
+uint64_t ChildPath(uint64_t parent, bool right) {
+  return Mix64(parent * 2 + (right ? 1 : 0) + 0x632be59bd9b4e019ull);
+}
 
 }  // namespace
 
@@ -39,8 +44,8 @@ struct TreeGrower::Leaf {
   size_t depth = 0;
   size_t begin = 0, end = 0;  // rows of the partition
   NodeSums sums;
-  Split split;          // the best one, if any
-  Histogram histogram;  // empty if it was not needed or was evicted
+  Split split;                        // the best one, if any
+  Histogram histogram;                // empty if it was not needed or was evicted
   std::unique_ptr<Leaf> left, right;  // once expanded
 
   size_t rows() const { return end - begin; }
@@ -78,14 +83,16 @@ void TreeGrower::FindSplit(Growth& growth, Leaf& leaf) {
     const uint64_t key = Mix64(growth.feature_key ^ leaf.path);
     std::vector<std::pair<uint64_t, uint32_t>> order;
     for (uint32_t f = 0; f < num_features; ++f) order.emplace_back(CounterHash(key, f), f);
-    const size_t count = std::clamp<size_t>(static_cast<size_t>(parameters_.max_features * static_cast<double>(num_features)),
-                                            1, num_features);
-    std::nth_element(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count - 1), order.end());
+    const size_t count = std::clamp<size_t>(
+        static_cast<size_t>(parameters_.max_features * static_cast<double>(num_features)), 1,
+        num_features);
+    std::nth_element(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count - 1),
+                     order.end());
     for (size_t i = 0; i < count; ++i) allowed.push_back(order[i].second);
     std::sort(allowed.begin(), allowed.end());
   }
-  leaf.split = FindBestSplit(context_, builder_.layout(), growth.gradients.format, leaf.histogram, leaf.sums,
-                             parameters_.split, allowed);
+  leaf.split = FindBestSplit(context_, builder_.layout(), growth.gradients.format, leaf.histogram,
+                             leaf.sums, parameters_.split, allowed);
 }
 
 void TreeGrower::MakeRoot(Growth& growth, Leaf& root) {
@@ -93,7 +100,8 @@ void TreeGrower::MakeRoot(Growth& growth, Leaf& root) {
   const bool all = use_all_;
   {
     const Timer timer(times_.histogram_ns);
-    root.histogram = builder_.Build(growth.gradients, {all ? nullptr : partition_.ids(), root.rows()});
+    root.histogram =
+        builder_.Build(growth.gradients, {all ? nullptr : partition_.ids(), root.rows()});
   }
   root.sums = builder_.Total(root.histogram);
   if (MaySplit(root)) FindSplit(growth, root);
@@ -106,8 +114,8 @@ void TreeGrower::Expand(Growth& growth, Leaf& leaf) {
   Leaf &left = *leaf.left, &right = *leaf.right;
   {
     const Timer timer(times_.partition_ns);
-    const size_t middle = partition_.Split(leaf.begin, leaf.end, bins_.column(static_cast<size_t>(split.feature)),
-                                           split.left_bins);
+    const size_t middle = partition_.Split(
+        leaf.begin, leaf.end, bins_.column(static_cast<size_t>(split.feature)), split.left_bins);
     left.begin = leaf.begin;
     left.end = right.begin = middle;
     right.end = leaf.end;
@@ -124,7 +132,8 @@ void TreeGrower::Expand(Growth& growth, Leaf& leaf) {
   const bool smaller_may = MaySplit(smaller), larger_may = MaySplit(larger);
   const auto build = [&](Leaf& child) {
     const Timer timer(times_.histogram_ns);
-    child.histogram = builder_.Build(growth.gradients, {partition_.ids() + child.begin, child.rows()});
+    child.histogram =
+        builder_.Build(growth.gradients, {partition_.ids() + child.begin, child.rows()});
   };
   if (larger_may && !leaf.histogram.empty()) {
     build(smaller);
@@ -144,13 +153,15 @@ void TreeGrower::Expand(Growth& growth, Leaf& leaf) {
 }
 
 std::vector<TreeGrower::Leaf*> TreeGrower::ChooseBatch(const Growth& growth) const {
-  // Best first; the very best is always in. A leaf i places behind it is split if fewer than (splits left - i) better ones turn up,
-  // so speculation stops at the number of splits left, or at half of it where children may come in between.
+  // Best first; the very best is always in. A leaf i places behind it is split if fewer than
+  // (splits left - i) better ones turn up, so speculation stops at the number of splits left, or at
+  // half of it where children may come in between.
   const size_t splits_left = parameters_.max_leaf_nodes - growth.num_leaves;
-  const bool all_will_split =
-      parameters_.max_depth != 0 && parameters_.max_depth < 48 &&
-      (size_t{1} << parameters_.max_depth) <= parameters_.max_leaf_nodes;
-  const size_t most = !context_.speculate ? 1 : all_will_split ? splits_left : (splits_left + 1) / 2;
+  const bool all_will_split = parameters_.max_depth != 0 && parameters_.max_depth < 48 &&
+                              (size_t{1} << parameters_.max_depth) <= parameters_.max_leaf_nodes;
+  const size_t most = !context_.speculate ? 1
+                      : all_will_split    ? splits_left
+                                          : (splits_left + 1) / 2;
   std::vector<Leaf*> batch;
   size_t rows = 0;
   for (const auto& leaf : growth.open) {  // sorted, best first
@@ -191,7 +202,8 @@ void TreeGrower::Accept(Growth& growth, size_t open_index) {
   SetSplitNode(leaf->split, tree.nodes[static_cast<size_t>(leaf->node)], tree);
   const int32_t first_child = static_cast<int32_t>(tree.nodes.size());
   tree.nodes[static_cast<size_t>(leaf->node)].left = first_child;
-  growth.result.route[static_cast<size_t>(leaf->node)] = {leaf->split.feature, first_child, leaf->split.left_bins};
+  growth.result.route[static_cast<size_t>(leaf->node)] = {leaf->split.feature, first_child,
+                                                          leaf->split.left_bins};
   growth.result.route.resize(growth.result.route.size() + 2);
   ++growth.num_leaves;
   int32_t node = first_child;
@@ -229,7 +241,8 @@ GrownTree TreeGrower::Grow(const QuantisedGradients& gradients, uint64_t feature
     growth.result.leaves.push_back({0, 0, partition_.size()});
   if (root != nullptr) builder_.Recycle(std::exchange(root->histogram, Histogram()));
 
-  while (!growth.open.empty() && growth.num_leaves < parameters_.max_leaf_nodes && !context_.Cancelled()) {
+  while (!growth.open.empty() && growth.num_leaves < parameters_.max_leaf_nodes &&
+         !context_.Cancelled()) {
     if (!growth.open.front()->expanded()) {
       const std::vector<Leaf*> batch = ChooseBatch(growth);
       ParallelFor(0, batch.size(), 1, [&](size_t begin, size_t) { Expand(growth, *batch[begin]); });

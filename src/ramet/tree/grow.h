@@ -1,15 +1,18 @@
 // Growing one tree: best first, with speculation (design section 3).
 //
-//   QuantisedGradients + rows ──► open leaves, each with its best split ──accept the best──► Tree (structure)
+//   QuantisedGradients + rows ──► open leaves, each with its best split ──accept the best──► Tree
+//   (structure)
 //
-// Splits are accepted in the order of their gain until `max_leaf_nodes`. A leaf's split depends on that leaf's rows alone, so
-// the leaves that will probably be split soon are *expanded* together — rows partitioned, children's histograms built and
-// searched — on all threads, before it is their turn. What is expanded in vain is thrown away.
+// Splits are accepted in the order of their gain until `max_leaf_nodes`. A leaf's split depends on
+// that leaf's rows alone, so the leaves that will probably be split soon are *expanded* together —
+// rows partitioned, children's histograms built and searched — on all threads, before it is their
+// turn. What is expanded in vain is thrown away.
 //
 // Invariants
-//   R1. The tree is a function of the gradients' integers, the bins, the rows and the parameters. Not of what is expanded when.
-//   R2. Order of acceptance: higher gain, then smaller path key. A node's identity is its path from the root.
-//   R3. Nodes are numbered in order of acceptance; children are adjacent and after their parent.
+//   R1. The tree is a function of the gradients' integers, the bins, the rows and the parameters.
+//   Not of what is expanded when. R2. Order of acceptance: higher gain, then smaller path key. A
+//   node's identity is its path from the root. R3. Nodes are numbered in order of acceptance;
+//   children are adjacent and after their parent.
 #pragma once
 
 #include <atomic>
@@ -69,7 +72,8 @@ struct GrowTimes {
 // Grows trees over the same bins; keeps its buffers between trees.
 class TreeGrower {
  public:
-  TreeGrower(const Context& context, const BinMapper& mapper, const BinnedMatrix& bins, const GrowParameters& parameters);
+  TreeGrower(const Context& context, const BinMapper& mapper, const BinnedMatrix& bins,
+             const GrowParameters& parameters);
 
   // The rows that trees are grown on from now on: all, or these (ascending).
   void UseAllRows() { use_all_ = true; }
@@ -78,7 +82,8 @@ class TreeGrower {
     sample_.assign(rows.begin(), rows.end());
   }
 
-  // `feature_key`: the stream of this tree's column sampling. Returns what it has when the context is cancelled.
+  // `feature_key`: the stream of this tree's column sampling. Returns what it has when the context
+  // is cancelled.
   GrownTree Grow(const QuantisedGradients& gradients, uint64_t feature_key);
 
   // Row ids of the last tree's leaves.

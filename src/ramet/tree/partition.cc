@@ -36,15 +36,17 @@ size_t RowPartition::Split(size_t begin, size_t end, const uint8_t* column, cons
     std::copy(scratch, scratch + (count - num_left), rows + num_left);
     return begin + num_left;
   }
-  // Each block divides within itself — lefts stay, rights go to the scratch — then all move to where the blocks before them end.
+  // Each block divides within itself — lefts stay, rights go to the scratch — then all move to
+  // where the blocks before them end.
   const size_t blocks = (count + kRowsPerBlock - 1) / kRowsPerBlock;
   std::vector<size_t> lefts(blocks + 1, 0);
   ParallelFor(0, count, kRowsPerBlock, [&](size_t block_begin, size_t block_end) {
     lefts[block_begin / kRowsPerBlock + 1] =
-        DivideRows(isa_, rows + block_begin, block_end - block_begin, column, left, rows + block_begin,
-                   scratch + block_begin);
+        DivideRows(isa_, rows + block_begin, block_end - block_begin, column, left,
+                   rows + block_begin, scratch + block_begin);
   });
-  // Lefts move down in order of the blocks, each to before or at its place: no block overwrites one not yet moved.
+  // Lefts move down in order of the blocks, each to before or at its place: no block overwrites one
+  // not yet moved.
   for (size_t block = 0; block < blocks; ++block) {
     const uint32_t* from = rows + block * kRowsPerBlock;
     std::copy(from, from + lefts[block + 1], rows + lefts[block]);
@@ -55,7 +57,8 @@ size_t RowPartition::Split(size_t begin, size_t end, const uint8_t* column, cons
     const size_t block = block_begin / kRowsPerBlock;
     const size_t rights = block_end - block_begin - (lefts[block + 1] - lefts[block]);
     const size_t rights_before = block_begin - lefts[block];
-    std::copy(scratch + block_begin, scratch + block_begin + rights, rows + num_left + rights_before);
+    std::copy(scratch + block_begin, scratch + block_begin + rights,
+              rows + num_left + rights_before);
   });
   return begin + num_left;
 }

@@ -26,8 +26,9 @@ class RowPartition {
   size_t size() const { return size_; }
   const uint32_t* ids() const { return rows_.data(); }
 
-  // Moves the rows of [begin, end) whose bin in `column` is in `left` to the front, in order; returns where the others begin.
-  // Different ranges may be split at once. O(end - begin); on all threads for long ranges.
+  // Moves the rows of [begin, end) whose bin in `column` is in `left` to the front, in order;
+  // returns where the others begin. Different ranges may be split at once. O(end - begin); on all
+  // threads for long ranges.
   size_t Split(size_t begin, size_t end, const uint8_t* column, const BinSet& left);
 
  private:
