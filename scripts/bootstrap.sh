@@ -62,7 +62,7 @@ install_python_packages() {
     sum=$(sha256sum <"$file")
     if [[ "$(cat "$stamp" 2>/dev/null)" != "$sum" ]]; then
       say "installing into .venv: $(sed -e 's/[[:space:]]*#.*//' -e '/^$/d' "$file" | paste -sd ' ')"
-      .venv/bin/python3 -m pip install --quiet --disable-pip-version-check -r "$file"
+      .venv/bin/python3 -m pip install --quiet --disable-pip-version-check --use-pep517 -r "$file"
       printf '%s\n' "$sum" >"$stamp"
     fi
   done
