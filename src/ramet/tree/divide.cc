@@ -37,12 +37,11 @@ size_t DivideByThreshold(const uint32_t* rows, size_t count, const uint8_t* colu
              limits = hn::Set(di, static_cast<int32_t>(limit));
   const auto byte = hn::Set(di, 0xff);
   size_t lefts = 0, rights = 0, i = 0;
+  // Where rows lie far apart, each is on a cache line of its own, which no hardware foresees.
+  const bool sparse = count > 0 && (rows[count - 1] - rows[0]) / count >= 8;
   for (; i + lanes <= count; i += lanes) {
-    if (i + kPrefetchAhead + lanes <= count) {
-      // Rows are ascending: one fetch a vector covers most of its lines.
-      __builtin_prefetch(column + rows[i + kPrefetchAhead]);
-      __builtin_prefetch(column + rows[i + kPrefetchAhead + lanes - 1]);
-    }
+    if (sparse && i + kPrefetchAhead + lanes <= count)
+      for (size_t j = 0; j < lanes; ++j) __builtin_prefetch(column + rows[i + kPrefetchAhead + j]);
     const auto ids = hn::LoadU(d, rows + i);
     const auto words =
         hn::GatherOffset(di, reinterpret_cast<const int32_t*>(column), hn::BitCast(di, ids));

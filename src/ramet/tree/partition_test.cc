@@ -53,9 +53,9 @@ void ExpectStable(std::vector<uint32_t> rows, size_t begin, size_t end,
 }
 
 TEST(RowPartition, IsAStablePartition) {
-  const std::vector<size_t> sizes = {0,     1,     2,     7,     8,     16,    17,
-                                     33,    1000,  16383, 16384, 16385, 32767, 32768,
-                                     32769, 49151, 49152, 49153, 100001};
+  const std::vector<size_t> sizes = {0,     1,     2,     7,     8,     16,    17,    33,    1000,
+                                     4095,  4096,  4097,  8191,  8192,  8193,  16383, 16384, 16385,
+                                     32767, 32768, 32769, 49151, 49152, 49153, 100001};
   for (const Isa isa : SupportedIsas()) {
     for (size_t i = 0; i < sizes.size(); ++i) {
       for (uint64_t seed = 0; seed < 6; ++seed) {
