@@ -43,8 +43,11 @@ def violations(source_dir):
     for own in folders:
         lists = root / own / "CMakeLists.txt"
         for linked in LINKS.findall(lists.read_text()) if lists.exists() else []:
-            found += [f"{lists.relative_to(source_dir)}: O3: {own} links {name}, which does not come before it"
-                      for name in linked.split() if place.get(name, len(place)) >= place[own]]
+            found += [
+                f"{lists.relative_to(source_dir)}: O3: {own} links {name}, which does not come before it"
+                for name in linked.split()
+                if place.get(name, len(place)) >= place[own]
+            ]
     if files == 0:
         found.append(f"{root}: no source files found, so nothing was checked")
     return found
@@ -59,10 +62,13 @@ def self_test():
                 path.write_text(text)
             return [re.search(r"O\d|no source", v)[0] for v in violations(folder)]
 
-    order = {"CMakeLists.txt": "# in order\nforeach(module base table\n   bins)\n  add_subdirectory(${module})\nendforeach()"}
+    order = {
+        "CMakeLists.txt": "# in order\nforeach(module base table\n   bins)\n  add_subdirectory(${module})\nendforeach()"
+    }
     clean = order | {
         "base/a.h": "#include <vector>\n",
-        "table/b.cc": '#include "ramet/table/b.h"\n#include "ramet/base/a.h"\n// #include "ramet/bins/c.h" would be wrong\n',
+        "table/b.cc": '#include "ramet/table/b.h"\n#include "ramet/base/a.h"\n'
+        '// #include "ramet/bins/c.h" would be wrong\n',
         "table/CMakeLists.txt": "ramet_module(table DEPENDS base LIBRARIES bins::bins)",
     }
     assert check(clean) == [], check(clean)
@@ -70,7 +76,8 @@ def self_test():
     assert check(clean | {"base/x.h": '#include "ramet/table/b.h"'}) == ["O1"]
     assert check(clean | {"base/x_test.cc": '  #  include "ramet/bins/testing.h"'}) == ["O1"]
     assert check(clean | {"base/x.h": "#include <ramet/table/b.h>"}) == ["O1"]
-    assert check(clean | {"table/x.cc": '#include "b.h"\n#include "../base/a.h"\n#include "cli/command.h"'}) == ["O2"] * 3
+    outside = '#include "b.h"\n#include "../base/a.h"\n#include "cli/command.h"'
+    assert check(clean | {"table/x.cc": outside}) == ["O2"] * 3
     assert check(clean | {"table/CMakeLists.txt": "ramet_module(table DEPENDS base bins)"}) == ["O3"]
     assert check(clean | {"table/CMakeLists.txt": "ramet_module(table DEPENDS table LIBRARIES x)"}) == ["O3"]
     assert check(clean | {"common/x.h": ""}) == ["O4"]
