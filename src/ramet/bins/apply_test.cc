@@ -92,6 +92,44 @@ TEST(NumericEncoder, CountsThresholdsBelow) {
   }
 }
 
+TEST(NumericEncoder, PlacesFloat32AsFloat64) {
+  for (uint64_t seed = 0; seed < 60; ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    Random random(seed);
+    // Thresholds that are float32, between two of them, and beyond them all.
+    std::vector<double> thresholds = {-1e300, -0x1p-149 / 2, 0, 0x1p-150, 1e300};
+    std::vector<float> values = {0.0f, -0.0f, 0x1p-149f, -0x1p-149f};
+    for (float extreme : {std::numeric_limits<float>::max(), static_cast<float>(kInf)})
+      values.insert(values.end(), {extreme, -extreme});
+    values.push_back(static_cast<float>(kMissing));
+    for (size_t i = 0; i < 1 + seed * 4; ++i) {
+      const float t = std::ldexp(static_cast<float>(random() % 2000) - 1000, random() % 20);
+      thresholds.push_back(
+          random() % 2 == 0 ? t : std::nextafter(double{t}, random() % 2 ? kInf : -kInf));
+      values.insert(values.end(), {t, std::nextafter(t, static_cast<float>(kInf)),
+                                   std::nextafter(t, -static_cast<float>(kInf))});
+    }
+    std::sort(thresholds.begin(), thresholds.end());
+    thresholds.erase(std::unique(thresholds.begin(), thresholds.end()), thresholds.end());
+    ASSERT_LT(thresholds.size(), 255u);
+    const NumericEncoder encoder(thresholds);
+    const Table table = TestTable()
+                            .Add("narrow", values)
+                            .Add("wide", std::vector<double>(values.begin(), values.end()))
+                            .ToTable();
+    ASSERT_NE(table.chunk(0).column(0).Float32Values(), nullptr);
+    for (const Isa isa : SupportedIsas()) {
+      std::vector<uint8_t> narrow(values.size()), wide(values.size());
+      ASSERT_TRUE(
+          encoder.EncodeColumn(isa, table.chunk(0).column(0), 0, values.size(), narrow.data())
+              .ok());
+      ASSERT_TRUE(
+          encoder.EncodeColumn(isa, table.chunk(0).column(1), 0, values.size(), wide.data()).ok());
+      ASSERT_EQ(narrow, wide) << IsaName(isa);
+    }
+  }
+}
+
 TEST(Bins, OfNumbersDoNotDependOnChunksAndThreads) {
   for (uint64_t seed = 0; seed < 25; ++seed) {
     SCOPED_TRACE(testing::Message() << "seed " << seed);

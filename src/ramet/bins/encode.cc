@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <limits>
 
 #include "ramet/bins/group_search.h"
@@ -10,6 +11,13 @@ namespace ramet {
 namespace {
 
 constexpr size_t kRowsPerBlock = 1024;
+
+// The largest float32 that is not above x; infinite beyond their range.
+float LargestFloatUpTo(double x) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  const float nearest = static_cast<float>(x);
+  return static_cast<double>(nearest) > x ? std::nextafter(nearest, -kInfinity) : nearest;
+}
 
 // Bins that unknown keys and rare categories get in training (B5).
 uint32_t TrainingBinOfOthers(const FeatureBins& bins) {
@@ -27,6 +35,8 @@ NumericEncoder::NumericEncoder(std::span<const double> thresholds)
   padded_.resize(std::max(padded_.size(), kThresholdsPerGroup * kThresholdsPerGroup), infinity);
   for (size_t group = 0; group < kThresholdsPerGroup; ++group)
     last_of_group_.push_back(padded_[kThresholdsPerGroup * (group + 1) - 1]);
+  for (double threshold : padded_) padded32_.push_back(LargestFloatUpTo(threshold));
+  for (double threshold : last_of_group_) last_of_group32_.push_back(LargestFloatUpTo(threshold));
 }
 
 template <class Bin>
@@ -60,6 +70,12 @@ Status NumericEncoder::EncodeColumn(Isa isa, const ColumnView& column, size_t be
     return DataError("column \"" + column.field().name + "\" holds " +
                      std::string(ValueTypeName(column.type())) +
                      "s, but was numeric in training. Convert it to numbers.");
+  if constexpr (std::is_same_v<Bin, uint8_t>) {
+    const float* values32 = last_of_group_.empty() ? nullptr : column.Float32Values();
+    if (values32 != nullptr && EncodeByGroups(isa, last_of_group32_.data(), padded32_.data(),
+                                              values32 + begin, end - begin, out))
+      return {};
+  }
   double values[kRowsPerBlock];
   for (; begin < end; begin += kRowsPerBlock) {
     const size_t count = std::min(kRowsPerBlock, end - begin);

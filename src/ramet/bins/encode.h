@@ -26,7 +26,10 @@ class NumericEncoder {
   std::vector<double>
       padded_;         // thresholds, then +infinity, to a power of two minus one, and one more
   size_t first_step_;  // half of that power of two
-  std::vector<double> last_of_group_;  // every 16th of up to 255 thresholds; empty for more
+  // Every 16th of up to 255 thresholds; empty for more.
+  std::vector<double> last_of_group_;
+  // The same for float32 values: the largest float32 not above each threshold decides alike.
+  std::vector<float> padded32_, last_of_group32_;
 };
 
 // Position of keys among sorted categories: 0 for missing, 1 + index, or `bin_of_others` for any

@@ -18,16 +18,18 @@ namespace hn = hwy::HWY_NAMESPACE;
     HWY_TARGET != HWY_NEON
 // How many of 16 values are below x.
 template <class D, class V>
-HWY_INLINE size_t CountBelow(D d, const double* HWY_RESTRICT values, V x) {
+HWY_INLINE size_t CountBelow(D d, const hn::TFromD<D>* HWY_RESTRICT values, V x) {
   size_t count = 0;
   for (size_t i = 0; i < kThresholdsPerGroup; i += hn::Lanes(d))
     count += hn::CountTrue(d, hn::Lt(hn::LoadU(d, values + i), x));
   return count;
 }
 
-bool EncodeGroups(const double* HWY_RESTRICT last_of_group, const double* HWY_RESTRICT thresholds,
-                  const double* HWY_RESTRICT values, size_t count, uint8_t* HWY_RESTRICT out) {
-  const hn::ScalableTag<double> d;
+template <class T>
+HWY_INLINE bool EncodeGroups(const T* HWY_RESTRICT last_of_group, const T* HWY_RESTRICT thresholds,
+                             const T* HWY_RESTRICT values, size_t count,
+                             uint8_t* HWY_RESTRICT out) {
+  const hn::CappedTag<T, kThresholdsPerGroup> d;
   for (size_t i = 0; i < count; ++i) {
     const auto x = hn::Set(d, values[i]);
     // At most 15: the last group ends with infinity.
@@ -39,8 +41,20 @@ bool EncodeGroups(const double* HWY_RESTRICT last_of_group, const double* HWY_RE
   return true;
 }
 #else
-bool EncodeGroups(const double*, const double*, const double*, size_t, uint8_t*) { return false; }
+template <class T>
+HWY_INLINE bool EncodeGroups(const T*, const T*, const T*, size_t, uint8_t*) {
+  return false;
+}
 #endif
+
+bool EncodeFloat64(const double* last_of_group, const double* thresholds, const double* values,
+                   size_t count, uint8_t* out) {
+  return EncodeGroups(last_of_group, thresholds, values, count, out);
+}
+bool EncodeFloat32(const float* last_of_group, const float* thresholds, const float* values,
+                   size_t count, uint8_t* out) {
+  return EncodeGroups(last_of_group, thresholds, values, count, out);
+}
 
 }  // namespace HWY_NAMESPACE
 }  // namespace ramet
@@ -49,11 +63,16 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace ramet {
 
-HWY_EXPORT(EncodeGroups);
+HWY_EXPORT(EncodeFloat64);
+HWY_EXPORT(EncodeFloat32);
 
 bool EncodeByGroups(Isa isa, const double* last_of_group, const double* thresholds,
                     const double* values, size_t count, uint8_t* out) {
-  return RAMET_DISPATCH(isa, EncodeGroups)(last_of_group, thresholds, values, count, out);
+  return RAMET_DISPATCH(isa, EncodeFloat64)(last_of_group, thresholds, values, count, out);
+}
+bool EncodeByGroups(Isa isa, const float* last_of_group, const float* thresholds,
+                    const float* values, size_t count, uint8_t* out) {
+  return RAMET_DISPATCH(isa, EncodeFloat32)(last_of_group, thresholds, values, count, out);
 }
 
 }  // namespace ramet

@@ -1,4 +1,4 @@
-// Placing values among up to 255 thresholds in two steps of 16: the vector kernel under
+// Placing values among up to 255 thresholds in two steps of 16: the vector kernels under
 // NumericEncoder.
 #pragma once
 
@@ -16,5 +16,7 @@ inline constexpr size_t kThresholdsPerGroup = 16;
 // where vectors are too short for this to pay.
 bool EncodeByGroups(Isa isa, const double* last_of_group, const double* thresholds,
                     const double* values, size_t count, uint8_t* out);
+bool EncodeByGroups(Isa isa, const float* last_of_group, const float* thresholds,
+                    const float* values, size_t count, uint8_t* out);
 
 }  // namespace ramet

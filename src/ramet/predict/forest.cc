@@ -120,12 +120,20 @@ void SetTop(ForestTree<Bin>& tree) {
       tree.exits.push_back(child);
       return static_cast<uint8_t>(TopNode<Bin>::kExit + tree.exits.size() - 1);
     };
-    TopNode<Bin> top{node.feature, node.limit, node.missing_right, 0, 0};
+    TopNode<Bin> top{node.feature,
+                     node.limit,
+                     node.missing_right,
+                     static_cast<Bin>(node.limit + node.missing_right),
+                     0,
+                     0};
     top.left = follow(node.left);
     top.right = follow(node.left + 1);
     tree.top.push_back(top);
   }
+  tree.whole_top = queue.size() == kMaxTopNodes && queue.back().level == 4;
 }
+
+bool HasTriplets(const ForestTree<uint8_t>& tree) { return !tree.triplet_of_exit.empty(); }
 
 // The triplets that hang below the exits of the top (or below the root), level by level.
 void SetTriplets(ForestTree<uint8_t>& tree) {
@@ -150,6 +158,7 @@ void SetTriplets(ForestTree<uint8_t>& tree) {
         triplet.shuffle[node.feature / 16][split] = node.feature % 16;
         triplet.limit[split] = node.limit;
         triplet.missing_right[split] = node.missing_right;
+        triplet.present_limit[split] = static_cast<uint8_t>(node.limit + node.missing_right);
         below[2 * i] = node.left;
         below[2 * i + 1] = is_leaf(level[i]) ? level[i] : node.left + 1;
       }
@@ -158,6 +167,7 @@ void SetTriplets(ForestTree<uint8_t>& tree) {
     for (size_t way = 0; way < 8; ++way) {
       // A leaf reached early stands at several ends; triplet_at gives the same ~leaf for each.
       triplet.next[way] = triplet_at(level[way]);
+      triplet.value[way] = tree.values[level[way]];
     }
     tree.triplets.push_back(triplet);
   }
@@ -256,13 +266,9 @@ void FindLeaves(Isa isa, const ForestTree<Bin>& tree, const ForestBlock<Bin>& bl
   // One lane is no vector: it would visit the whole top for every row.
   if (!tree.top.empty() && isa != Isa::kScalar) {
     alignas(64) Bin exits[kRowsPerBlock];
-    WalkTop(isa, tree, block.columns, rows, exits);
-    if (!tree.triplet_of_exit.empty() && block.rows != nullptr) {
-      int32_t start[kRowsPerBlock];
-      for (size_t i = 0; i < rows; ++i) start[i] = tree.triplet_of_exit[exits[i]];
-      WalkTriplets(isa, tree.triplets, block.rows, block.row_stride, rows, start, leaves);
-      return;
-    }
+    WalkTop(isa, tree, block, rows, exits);
+    if constexpr (std::is_same_v<Bin, uint8_t>)
+      if (HasTriplets(tree)) return FindLeavesByTriplets(isa, tree, block, rows, exits, leaves);
     for (size_t i = 0; i < rows; ++i) leaves[i] = tree.exits[exits[i]];
     levels -= tree.shallowest_exit;
   } else {
@@ -274,9 +280,27 @@ void FindLeaves(Isa isa, const ForestTree<Bin>& tree, const ForestBlock<Bin>& bl
     WalkDown<true>(tree, block.columns, levels, rows, leaves);
 }
 
-#define RAMET_INSTANTIATE_FOREST(Bin)                                                  \
-  template Forest<Bin> MakeForest(const Model&, std::span<const std::vector<double>>); \
-  template void FindLeaves(Isa, const ForestTree<Bin>&, const ForestBlock<Bin>&, size_t, uint32_t*);
+template <class Bin>
+void AddTree(Isa isa, const ForestTree<Bin>& tree, const ForestBlock<Bin>& block, size_t rows,
+             double* scores, size_t stride) {
+  if constexpr (std::is_same_v<Bin, uint8_t>) {
+    if (HasTriplets(tree) && isa != Isa::kScalar) {
+      alignas(64) uint8_t exits[kRowsPerBlock];
+      WalkTop(isa, tree, block, rows, exits);
+      return AddTreeByTriplets(isa, tree, block, rows, exits, scores, stride);
+    }
+  }
+  uint32_t leaves[kRowsPerBlock];
+  FindLeaves(isa, tree, block, rows, leaves);
+  for (size_t i = 0; i < rows; ++i) scores[i * stride] += tree.values[leaves[i]];
+}
+
+#define RAMET_INSTANTIATE_FOREST(Bin)                                                          \
+  template Forest<Bin> MakeForest(const Model&, std::span<const std::vector<double>>);         \
+  template void FindLeaves(Isa, const ForestTree<Bin>&, const ForestBlock<Bin>&, size_t,       \
+                           uint32_t*);                                                         \
+  template void AddTree(Isa, const ForestTree<Bin>&, const ForestBlock<Bin>&, size_t, double*, \
+                        size_t);
 RAMET_INSTANTIATE_FOREST(uint8_t)
 RAMET_INSTANTIATE_FOREST(uint16_t)
 RAMET_INSTANTIATE_FOREST(uint32_t)

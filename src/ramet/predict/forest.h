@@ -50,6 +50,7 @@ struct TopNode {
   static constexpr uint8_t kExit = 0x80;
   uint16_t feature;
   Bin limit, missing_right;
+  Bin present_limit;  // for blocks without missing values: bins above it go right
   uint8_t left, right;
 };
 
@@ -61,7 +62,9 @@ struct Triplet {
                  [8];  // [j][split]: feature - 16 j, or 0x80 where it is not among those 16
   uint8_t missing_right[8];
   uint8_t limit[8];
+  uint8_t present_limit[8];
   int32_t next[8];  // for each of the eight ways through: a triplet, or ~node of the leaf
+  double value[8];  // of those leaves
 };
 
 // A block of rows: column-major always, row-major (padded to a multiple of 16 bytes) for triplets.
@@ -70,6 +73,7 @@ struct ForestBlock {
   const Bin* columns;
   const uint8_t* rows;  // null where the forest has no triplets
   size_t row_stride;
+  bool has_missing = true;  // false: no bin is 0, and one operation a split is saved
 };
 
 template <class Bin>
@@ -81,9 +85,11 @@ struct ForestTree {
   std::vector<std::vector<uint64_t>> sets;  // bins that go left
   size_t depth = 0;                         // longest path
   std::vector<TopNode<Bin>>
-      top;                      // the first numeric splits, level by level; parents before children
-  std::vector<uint32_t> exits;  // node of each exit
-  size_t shallowest_exit = 0;   // its level
+      top;  // the first numeric splits, level by level; parents before children
+  bool whole_top =
+      false;  // kMaxTopNodes of them: five full levels, exits in order of the way to them
+  std::vector<uint32_t> exits;           // node of each exit
+  size_t shallowest_exit = 0;            // its level
   std::vector<Triplet> triplets;         // below the exits; empty if the tree has none
   std::vector<int32_t> triplet_of_exit;  // or ~node of a leaf
 };
@@ -116,5 +122,10 @@ Forest<Bin> MakeForest(const Model& model, std::span<const std::vector<double>> 
 template <class Bin>
 void FindLeaves(Isa isa, const ForestTree<Bin>& tree, const ForestBlock<Bin>& block, size_t rows,
                 uint32_t* leaves);
+
+// scores[i * stride] += the value of the leaf of row i.
+template <class Bin>
+void AddTree(Isa isa, const ForestTree<Bin>& tree, const ForestBlock<Bin>& block, size_t rows,
+             double* scores, size_t stride);
 
 }  // namespace ramet

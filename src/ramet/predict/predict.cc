@@ -1,11 +1,13 @@
 #include "ramet/predict/predict.h"
 
 #include <algorithm>
+#include <cstring>
 #include <variant>
 
 #include "ramet/loss/loss.h"
 #include "ramet/parallel/parallel.h"
 #include "ramet/predict/forest.h"
+#include "ramet/predict/walk.h"
 
 namespace ramet {
 namespace {
@@ -25,15 +27,6 @@ std::vector<Block> BlocksOf(const Table& table) {
   return blocks;
 }
 
-// scores[i * stride] += the value of the leaf of row i.
-template <class Bin>
-void AddTree(Isa isa, const ForestTree<Bin>& tree, const ForestBlock<Bin>& block, size_t rows,
-             double* scores, size_t stride) {
-  uint32_t leaves[kRowsPerBlock];
-  FindLeaves(isa, tree, block, rows, leaves);
-  for (size_t i = 0; i < rows; ++i) scores[i * stride] += tree.values[leaves[i]];
-}
-
 // The column-major bins of a block, and where triplets need it their row-major copy.
 template <class Bin>
 class BlockBins {
@@ -41,20 +34,35 @@ class BlockBins {
   explicit BlockBins(const Forest<Bin>& forest)
       : num_features_(forest.num_features),
         row_stride_(forest.row_stride),
-        columns_(Buffer<Bin>::Zeroed(kRowsPerBlock * forest.num_features)),
-        rows_(Buffer<uint8_t>::Zeroed(kRowsPerBlock * forest.row_stride)) {}
+        columns_(kRowsPerBlock * forest.num_features),
+        rows_(kRowsPerBlock * forest.row_stride) {}
 
   Bin* columns() { return columns_.data(); }
-  size_t size() const { return columns_.size(); }
-  // Of the current columns.
-  ForestBlock<Bin> Finish() {
-    for (size_t i = 0; row_stride_ > 0 && i < kRowsPerBlock; ++i)
-      for (size_t f = 0; f < num_features_; ++f)
-        rows_[i * row_stride_ + f] = static_cast<uint8_t>(columns_[f * kRowsPerBlock + i]);
-    return {columns_.data(), row_stride_ > 0 ? rows_.data() : nullptr, row_stride_};
+  // The block of the first `rows` rows, whose columns have been written; vectors read the others
+  // too.
+  ForestBlock<Bin> Finish(Isa isa, size_t rows) {
+    for (size_t f = 0; f < num_features_; ++f)
+      std::fill(columns() + f * kRowsPerBlock + rows, columns() + (f + 1) * kRowsPerBlock, Bin{0});
+    if constexpr (std::is_same_v<Bin, uint8_t>)
+      if (row_stride_ > 0)
+        TransposeBlock(isa, columns_.data(), num_features_, rows_.data(), row_stride_);
+    return {columns_.data(), row_stride_ > 0 ? rows_.data() : nullptr, row_stride_,
+            HasMissing(rows)};
   }
 
  private:
+  bool HasMissing(size_t rows) const {
+    for (size_t f = 0; f < num_features_; ++f) {
+      const Bin* column = columns_.data() + f * kRowsPerBlock;
+      if constexpr (sizeof(Bin) == 1) {
+        if (std::memchr(column, 0, rows) != nullptr) return true;
+      } else {
+        if (std::find(column, column + rows, Bin{0}) != column + rows) return true;
+      }
+    }
+    return false;
+  }
+
   size_t num_features_, row_stride_;
   Buffer<Bin> columns_;
   Buffer<uint8_t> rows_;
@@ -108,7 +116,8 @@ struct Predictor::Impl {
               if (context.Cancelled()) return;
               BlockBins<Bin> bins(trees);
               statuses[b] = EncodeBlock(context.isa, table, columns, blocks[b], bins.columns());
-              if (statuses[b].ok()) visit(trees, blocks[b], bins);
+              if (statuses[b].ok())
+                visit(trees, blocks[b], bins.Finish(context.isa, blocks[b].end - blocks[b].begin));
             });
           });
         },
@@ -177,13 +186,12 @@ Result<Buffer<double>> Predictor::RawScores(const Context& context, const Table&
   Buffer<double> scores(table.num_rows() * outputs);
   RAMET_RETURN_IF_ERROR(impl_->ForEachBlock(
       context, table, columns,
-      [&]<class Bin>(const Forest<Bin>& forest, const Block& block, BlockBins<Bin>& bins) {
+      [&]<class Bin>(const Forest<Bin>& forest, const Block& block, const ForestBlock<Bin>& bins) {
         const size_t rows = block.end - block.begin;
         double* out = scores.data() + block.first_row * outputs;
         for (size_t i = 0; i < rows * outputs; ++i) out[i] = impl_->base_scores[i % outputs];
-        const ForestBlock<Bin> block_bins = bins.Finish();
         for (size_t t = 0; t < trees; ++t)
-          AddTree(context.isa, forest.trees[t], block_bins, rows, out + t % outputs, outputs);
+          AddTree(context.isa, forest.trees[t], bins, rows, out + t % outputs, outputs);
       }));
   return scores;
 }
@@ -194,13 +202,12 @@ Result<Buffer<int32_t>> Predictor::Leaves(const Context& context, const Table& t
   Buffer<int32_t> leaves(table.num_rows() * trees);
   RAMET_RETURN_IF_ERROR(impl_->ForEachBlock(
       context, table, columns,
-      [&]<class Bin>(const Forest<Bin>& forest, const Block& block, BlockBins<Bin>& bins) {
+      [&]<class Bin>(const Forest<Bin>& forest, const Block& block, const ForestBlock<Bin>& bins) {
         int32_t* out = leaves.data() + block.first_row * trees;
         const size_t rows = block.end - block.begin;
         uint32_t nodes[kRowsPerBlock];
-        const ForestBlock<Bin> block_bins = bins.Finish();
         for (size_t t = 0; t < trees; ++t) {
-          FindLeaves(context.isa, forest.trees[t], block_bins, rows, nodes);
+          FindLeaves(context.isa, forest.trees[t], bins, rows, nodes);
           for (size_t i = 0; i < rows; ++i) out[i * trees + t] = static_cast<int32_t>(nodes[i]);
         }
       }));
@@ -222,10 +229,9 @@ Status Predictor::StagedRawScores(
         Buffer<Bin> all_bins(blocks.size() * block_size);
         RAMET_RETURN_IF_ERROR(impl_->ForEachBlock(
             context, table, columns,
-            [&]<class B>(const Forest<B>&, const Block& block, BlockBins<B>& block_bins) {
+            [&]<class B>(const Forest<B>&, const Block& block, const ForestBlock<B>& bins) {
               if constexpr (std::is_same_v<B, Bin>)
-                std::copy_n(block_bins.columns(), block_size,
-                            all_bins.data() + block.number * block_size);
+                std::copy_n(bins.columns, block_size, all_bins.data() + block.number * block_size);
             }));
         for (size_t round = 1; round * outputs <= impl_->num_trees; ++round) {
           if (context.Cancelled()) return CancelledError("prediction was stopped");
@@ -233,10 +239,10 @@ Status Predictor::StagedRawScores(
             ParallelFor(0, blocks.size(), 1, [&](size_t b, size_t) {
               BlockBins<Bin> bins(forest);
               std::copy_n(all_bins.data() + b * block_size, block_size, bins.columns());
-              const ForestBlock<Bin> block_bins = bins.Finish();
+              const size_t rows = blocks[b].end - blocks[b].begin;
+              const ForestBlock<Bin> block_bins = bins.Finish(context.isa, rows);
               for (size_t k = 0; k < outputs; ++k)
-                AddTree(context.isa, forest.trees[(round - 1) * outputs + k], block_bins,
-                        blocks[b].end - blocks[b].begin,
+                AddTree(context.isa, forest.trees[(round - 1) * outputs + k], block_bins, rows,
                         scores.data() + blocks[b].first_row * outputs + k, outputs);
             });
           });

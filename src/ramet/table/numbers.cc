@@ -198,6 +198,12 @@ void ColumnView::ReadNumbers(size_t begin, size_t end, double* out) const {
   }
 }
 
+const float* ColumnView::Float32Values() const {
+  if (field_->dictionary || field_->type != ValueType::kFloat32 || length_ == 0) return nullptr;
+  if (table::Validity(*array_) != nullptr) return nullptr;
+  return static_cast<const float*>(array_->buffers[1]) + offset_;
+}
+
 bool ColumnView::LosesDigits() const {
   const table::Layout layout = *table::ParseFormat(field_->format);
   const bool wide_integer = layout.type == ValueType::kInt64 || layout.type == ValueType::kUInt64;

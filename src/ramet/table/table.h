@@ -107,6 +107,10 @@ class ColumnView {
   // dictionary column of numbers reads as its values. O(end - begin), about 1 ns a value.
   void ReadNumbers(size_t begin, size_t end, double* out) const;
 
+  // The values themselves where they are plain float32 without nulls (NaN is missing), else null: for
+  // callers that can do without the conversion.
+  const float* Float32Values() const;
+
   // out[i - begin] = the category key of row i (T3; times are microseconds). A value that is no
   // int64 (a fraction, an infinity, a uint64 of 2^63 or more) is an error that names the row
   // (0-based in the chunk) and the value.
