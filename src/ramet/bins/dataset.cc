@@ -43,6 +43,9 @@ Result<std::vector<size_t>> FeatureColumns(const Schema& schema, const DataSpec&
   }
   if (features.empty())
     return InvalidArgument("no features are left to train on. Drop fewer columns.");
+  if (features.size() > kMaxTrainingFeatures)
+    return DataError("the table has " + std::to_string(features.size()) + " features; at most " +
+                     std::to_string(kMaxTrainingFeatures) + " can be trained on. Drop some.");
   return features;
 }
 

@@ -17,6 +17,7 @@ namespace ramet {
 inline constexpr size_t kMaxRows =
     0x7fffffff;  // of one process: row ids are 32-bit offsets inside it
 inline constexpr size_t kMaxClasses = 1000;
+inline constexpr size_t kMaxTrainingFeatures = 0xffff;
 
 // Which columns mean what. Names must exist; a column has one role.
 struct DataSpec {

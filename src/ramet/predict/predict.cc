@@ -4,6 +4,7 @@
 #include <cstring>
 #include <variant>
 
+#include "ramet/bins/dataset.h"
 #include "ramet/loss/loss.h"
 #include "ramet/parallel/parallel.h"
 #include "ramet/predict/forest.h"
@@ -87,7 +88,7 @@ struct Predictor::Impl {
   std::vector<ForestFeature> features;  // used ones
   std::variant<Forest<uint8_t>, Forest<uint16_t>, Forest<uint32_t>> forest;
   size_t num_trees = 0;
-  Status fits_loss;  // a file may name a loss that does not have the model's outputs
+  Status usable;  // a file may name a loss that does not have the model's outputs, say
 
   template <class Bin>
   Status EncodeBlock(Isa isa, const Table& table, std::span<const size_t> columns,
@@ -133,10 +134,16 @@ Predictor::Predictor(const Model& model) : impl_(std::make_unique<Impl>()) {
   impl_->base_scores = model.base_scores;
   impl_->feature_names = model.feature_names;
   impl_->num_trees = model.trees.size();
-  impl_->fits_loss = CheckLoss(model);
+  impl_->usable = CheckLoss(model);
   for (const ModelFeature& feature : model.features) impl_->feature_kinds.push_back(feature.kind);
   const std::vector<std::vector<double>> thresholds = ThresholdsOf(model);
   const std::vector<bool> used = UsedFeatures(model);
+  if (std::count(used.begin(), used.end(), true) >
+      static_cast<std::ptrdiff_t>(kMaxTrainingFeatures)) {
+    impl_->usable = DataError("the model uses more than " + std::to_string(kMaxTrainingFeatures) +
+                              " features.");
+    return;
+  }
   size_t largest_bin = 0;
   for (size_t f = 0; f < used.size(); ++f) {
     const std::vector<CategoryKey>& categories = model.features[f].categories;
@@ -163,7 +170,7 @@ size_t Predictor::num_outputs() const { return impl_->base_scores.size(); }
 size_t Predictor::num_trees() const { return impl_->num_trees; }
 
 Result<std::vector<size_t>> Predictor::MatchColumns(const Schema& schema) const {
-  if (!impl_->fits_loss.ok()) return Error(impl_->fits_loss.error());
+  if (!impl_->usable.ok()) return Error(impl_->usable.error());
   std::vector<size_t> columns;
   for (size_t f = 0; f < impl_->feature_names.size(); ++f) {
     RAMET_ASSIGN(const size_t column, schema.Require(impl_->feature_names[f]));

@@ -3,7 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <bit>
+#include <cstdlib>
 #include <limits>
+#include <set>
+#include <string>
 
 #include "ramet/base/isa.h"
 #include "ramet/model/testing.h"
@@ -246,6 +249,39 @@ TEST(Predictor, NamesAColumnThatIsMissingOrUnfit) {
       message(TestTable().Add("x", numbers).Add("z", std::vector<double>{1, 0.5}));
   EXPECT_NE(fraction.find("\"z\""), std::string::npos) << fraction;
   EXPECT_NE(fraction.find("0.5"), std::string::npos) << fraction;
+}
+
+// A file whose section was damaged and whose checksums were made right again is refused, or
+// predicts what its trees say. RAMET_FUZZ_ITERATIONS=n makes it as long as one likes.
+TEST(Predictor, FuzzOfDamagedModelsPredictsSafely) {
+  const char* wish = std::getenv("RAMET_FUZZ_ITERATIONS");
+  const uint64_t iterations = wish != nullptr ? std::strtoull(wish, nullptr, 10) : 4'000;
+  Context context;
+  context.isa = SupportedIsas().back();
+  uint64_t predicted = 0;
+  Model model;
+  for (uint64_t seed = 0; seed < iterations; ++seed) {
+    if (seed % 16 == 0) model = RandomModel(seed / 16);
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    const Result<Model> loaded = Deserialize(DamagedFile(model, seed));
+    if (!loaded.ok()) continue;
+    RandomDraws draws(seed);
+    const Rows rows = RandomRows(*loaded, draws, 20);
+    const Table table = rows.table.ToTable();
+    const Result<Buffer<double>> scores = Predictor(*loaded).RawScores(context, table);
+    if (!scores.ok()) continue;  // it names a loss or columns that do not fit
+    ++predicted;
+    const std::set<std::string> names(loaded->feature_names.begin(), loaded->feature_names.end());
+    if (names.size() < loaded->feature_names.size()) continue;  // cells and columns part ways
+    for (size_t i = 0; i < rows.cells.size(); ++i) {
+      const std::vector<double> expected =
+          NaiveScores(*loaded, rows.cells[i], loaded->num_rounds());
+      for (size_t k = 0; k < expected.size(); ++k)
+        ExpectBits((*scores)[i * expected.size() + k], expected[k]);
+    }
+    Response(context, *loaded, *scores);
+  }
+  EXPECT_GT(predicted, iterations / 100);
 }
 
 TEST(Predictor, NoRowsAndNoTrees) {

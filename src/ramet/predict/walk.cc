@@ -110,8 +110,10 @@ HWY_INLINE void WalkAnyTop(const ForestTree<Bin>& tree, const ForestBlock<Bin>& 
     WalkWholeTopOf<true>(tree, block.columns, rows, exits);
   else if (tree.whole_top)
     WalkWholeTopOf<false>(tree, block.columns, rows, exits);
-  else
+  else if (block.has_missing)
     WalkTopOf<true>(tree, block.columns, rows, exits);
+  else
+    WalkTopOf<false>(tree, block.columns, rows, exits);
 }
 
 void WalkTop8(const ForestTree<uint8_t>& tree, const ForestBlock<uint8_t>& block, size_t rows,

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 #include <memory>
+#include <set>
 
 #include "ramet/base/hash.h"
 #include "ramet/parallel/parallel.h"
@@ -52,11 +53,19 @@ struct TreeGrower::Leaf {
   bool expanded() const { return left != nullptr; }
 };
 
+// Order of acceptance (R2).
+struct TreeGrower::BestFirst {
+  bool operator()(const std::unique_ptr<Leaf>& a, const std::unique_ptr<Leaf>& b) const {
+    if (a->split.gain != b->split.gain) return a->split.gain > b->split.gain;
+    return a->path < b->path;
+  }
+};
+
 struct TreeGrower::Growth {
   const QuantisedGradients& gradients;
   uint64_t feature_key;
   GrownTree result;
-  std::vector<std::unique_ptr<Leaf>> open;  // leaves that have a split
+  std::multiset<std::unique_ptr<Leaf>, BestFirst> open;  // leaves that have a split
   size_t num_leaves = 1;
 };
 
@@ -164,7 +173,7 @@ std::vector<TreeGrower::Leaf*> TreeGrower::ChooseBatch(const Growth& growth) con
                                           : (splits_left + 1) / 2;
   std::vector<Leaf*> batch;
   size_t rows = 0;
-  for (const auto& leaf : growth.open) {  // sorted, best first
+  for (const auto& leaf : growth.open) {
     if (batch.size() >= most || (rows >= kRowsPerBatch && !all_will_split)) break;
     if (leaf->expanded()) continue;
     batch.push_back(leaf.get());
@@ -195,9 +204,8 @@ void TreeGrower::SetSplitNode(const Split& split, Node& node, Tree& tree) const 
   tree.category_sets.push_back(std::move(set));
 }
 
-void TreeGrower::Accept(Growth& growth, size_t open_index) {
-  std::unique_ptr<Leaf> leaf = std::move(growth.open[open_index]);
-  growth.open.erase(growth.open.begin() + static_cast<std::ptrdiff_t>(open_index));
+void TreeGrower::AcceptBest(Growth& growth) {
+  const std::unique_ptr<Leaf> leaf = std::move(growth.open.extract(growth.open.begin()).value());
   Tree& tree = growth.result.tree;
   SetSplitNode(leaf->split, tree.nodes[static_cast<size_t>(leaf->node)], tree);
   const int32_t first_child = static_cast<int32_t>(tree.nodes.size());
@@ -211,16 +219,10 @@ void TreeGrower::Accept(Growth& growth, size_t open_index) {
     (*child)->node = node++;
     tree.nodes.push_back({});
     tree.nodes.back().count = (*child)->sums.count;
-    if (!(*child)->split.found()) {
+    if ((*child)->split.found())
+      growth.open.insert(std::move(*child));
+    else
       growth.result.leaves.push_back({(*child)->node, (*child)->begin, (*child)->end});
-      continue;
-    }
-    // Best first: by gain, then path.
-    const auto place = std::find_if(growth.open.begin(), growth.open.end(), [&](const auto& other) {
-      const double gain = (*child)->split.gain, other_gain = other->split.gain;
-      return gain > other_gain || (gain == other_gain && (*child)->path < other->path);
-    });
-    growth.open.insert(place, std::move(*child));
   }
 }
 
@@ -236,21 +238,21 @@ GrownTree TreeGrower::Grow(const QuantisedGradients& gradients, uint64_t feature
   growth.result.route.resize(1);
   growth.result.tree.nodes[0].count = root->sums.count;
   if (root->split.found())
-    growth.open.push_back(std::move(root));
+    growth.open.insert(std::move(root));
   else
     growth.result.leaves.push_back({0, 0, partition_.size()});
   if (root != nullptr) builder_.Recycle(std::exchange(root->histogram, Histogram()));
 
   while (!growth.open.empty() && growth.num_leaves < parameters_.max_leaf_nodes &&
          !context_.Cancelled()) {
-    if (!growth.open.front()->expanded()) {
+    if (!(*growth.open.begin())->expanded()) {
       const std::vector<Leaf*> batch = ChooseBatch(growth);
       ParallelFor(0, batch.size(), 1, [&](size_t begin, size_t) { Expand(growth, *batch[begin]); });
     }
-    Accept(growth, 0);
+    AcceptBest(growth);
   }
   // What is still open stays a leaf; what was expanded in vain is dropped.
-  for (auto& leaf : growth.open) {
+  for (const auto& leaf : growth.open) {
     growth.result.leaves.push_back({leaf->node, leaf->begin, leaf->end});
     for (Leaf* unused : {leaf.get(), leaf->left.get(), leaf->right.get()})
       if (unused != nullptr) builder_.Recycle(std::exchange(unused->histogram, Histogram()));

@@ -92,13 +92,14 @@ class TreeGrower {
 
  private:
   struct Leaf;
+  struct BestFirst;
   struct Growth;
 
   void MakeRoot(Growth& growth, Leaf& root);
   void Expand(Growth& growth, Leaf& leaf);
   void FindSplit(Growth& growth, Leaf& leaf);
   std::vector<Leaf*> ChooseBatch(const Growth& growth) const;
-  void Accept(Growth& growth, size_t open_index);
+  void AcceptBest(Growth& growth);
   bool MaySplit(const Leaf& leaf) const;
   void SetSplitNode(const Split& split, Node& node, Tree& tree) const;
 
