@@ -6,6 +6,8 @@
 #include <cmath>
 #include <limits>
 
+#include "ramet/base/edit_distance.h"
+
 namespace ramet {
 namespace {
 
@@ -62,22 +64,6 @@ constexpr std::array kParameters = {
                   "for early stopping: auto (the loss's own), logloss, auc, accuracy, rmse, mae"},
     ParameterInfo{"random_state", &P::random_state, 0, 9e18, "seed of all sampling and rounding"},
 };
-
-// Levenshtein distance, for "did you mean".
-size_t EditDistance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t substituted = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, substituted});
-    }
-  }
-  return row.back();
-}
 
 Result<const ParameterInfo*> Find(std::string_view name) {
   const ParameterInfo* nearest = &kParameters[0];
