@@ -28,6 +28,23 @@ GradientRange LogisticGradients(const LossBlock& block) {
       });
 }
 
+template <class D>
+HWY_INLINE size_t ProbabilitiesOf(D d, const double* raw_scores, size_t begin, size_t end,
+                                  double* response) {
+  const auto one = hn::Set(d, 1.0);
+  size_t i = begin;
+  for (; i + hn::Lanes(d) <= end; i += hn::Lanes(d)) {
+    const auto p = hn::Div(one, hn::Add(one, Exp(d, hn::Neg(hn::LoadU(d, raw_scores + i)))));
+    hn::StoreInterleaved2(hn::Sub(one, p), p, d, response + 2 * i);
+  }
+  return i;
+}
+
+void LogisticProbabilities(const double* raw_scores, size_t rows, double* response) {
+  const size_t rest = ProbabilitiesOf(hn::ScalableTag<double>(), raw_scores, 0, rows, response);
+  ProbabilitiesOf(hn::CappedTag<double, 1>(), raw_scores, rest, rows, response);
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace ramet
 HWY_AFTER_NAMESPACE();
@@ -36,6 +53,7 @@ HWY_AFTER_NAMESPACE();
 namespace ramet {
 
 HWY_EXPORT(LogisticGradients);
+HWY_EXPORT(LogisticProbabilities);
 
 const Loss kLogistic = {
     .name = "logistic",
@@ -55,6 +73,10 @@ const Loss kLogistic = {
         [](const double* raw_scores, size_t, double* response) {
           response[1] = 1 / (1 + Exp(-raw_scores[0]));
           response[0] = 1 - response[1];
+        },
+    .respond_rows =
+        [](Isa isa, const double* raw_scores, size_t rows, double* response) {
+          RAMET_DISPATCH(isa, LogisticProbabilities)(raw_scores, rows, response);
         },
 };
 

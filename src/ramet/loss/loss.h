@@ -60,6 +60,8 @@ struct Loss {
   std::vector<double> (*base_scores)(std::span<const double> statistics);
   // Raw scores of one row to its response: one predicted value, or the probability of each class.
   void (*respond)(const double* raw_scores, size_t num_outputs, double* response);
+  // The same for many rows of one output, in vectors; null where row by row will do.
+  void (*respond_rows)(Isa isa, const double* raw_scores, size_t rows, double* response) = nullptr;
 };
 
 std::span<const Loss* const> AllLosses();

@@ -282,5 +282,26 @@ TEST(FindLoss, KnowsEachAndListsThem) {
   EXPECT_EQ((**FindLoss("squared_error")).num_outputs(0), 1u);
 }
 
+TEST(Loss, RespondsToManyRowsAsToOne) {
+  std::vector<double> scores = {0, -0.0, 800, -800, 1e-300, 36.7, -36.7};
+  for (int i = 0; i < 500; ++i) scores.push_back(std::ldexp(i % 41 - 20, i % 7 - 3));
+  for (const Loss* loss : AllLosses()) {
+    if (loss->respond_rows == nullptr) continue;
+    for (const Isa isa : SupportedIsas()) {
+      for (const size_t rows : {size_t{0}, size_t{1}, size_t{7}, scores.size()}) {
+        const size_t width = loss->classification ? 2 : 1;
+        std::vector<double> many(rows * width), one(width);
+        loss->respond_rows(isa, scores.data(), rows, many.data());
+        for (size_t i = 0; i < rows; ++i) {
+          loss->respond(&scores[i], 1, one.data());
+          for (size_t k = 0; k < width; ++k)
+            ASSERT_EQ(std::bit_cast<uint64_t>(many[i * width + k]), std::bit_cast<uint64_t>(one[k]))
+                << loss->name << " " << IsaName(isa) << " score " << scores[i];
+        }
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace ramet

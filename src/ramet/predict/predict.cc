@@ -270,6 +270,11 @@ Buffer<double> Response(const Context& context, const Model& model,
   Buffer<double> response(rows * width);
   RunOnThreads(context, [&] {
     ParallelFor(0, rows, 1 << 14, [&](size_t begin, size_t end) {
+      if ((*loss)->respond_rows != nullptr) {
+        (*loss)->respond_rows(context.isa, raw_scores.data() + begin, end - begin,
+                              response.data() + begin * width);
+        return;
+      }
       for (size_t i = begin; i < end; ++i)
         (*loss)->respond(raw_scores.data() + i * outputs, outputs, response.data() + i * width);
     });
