@@ -204,10 +204,10 @@ size_t PeakMemoryBytes() {
 }
 
 nlohmann::ordered_json StepsJson(const StepTimes& steps) {
-  return {{"gradients", steps.gradients}, {"quantise", steps.quantise},
-          {"partition", steps.partition}, {"histogram", steps.histogram},
-          {"split", steps.split},         {"leaves", steps.leaves},
-          {"scores", steps.scores},       {"metric", steps.metric}};
+  return {{"quantise", steps.quantise},   {"partition", steps.partition},
+          {"histogram", steps.histogram}, {"split", steps.split},
+          {"leaves", steps.leaves},       {"scores", steps.scores},
+          {"metric", steps.metric}};
 }
 
 struct Summary {

@@ -35,8 +35,9 @@ struct RoundReport {
 
 // Wall-clock seconds by step, for people who tune.
 struct StepTimes {
-  double gradients = 0, quantise = 0, partition = 0, histogram = 0, split = 0, leaves = 0,
-         scores = 0, metric = 0;
+  double quantise = 0, partition = 0, histogram = 0, split = 0, leaves = 0;
+  double scores = 0;  // scores and the next round's gradients: one pass
+  double metric = 0;
 };
 
 struct TrainOptions {

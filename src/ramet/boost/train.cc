@@ -162,7 +162,9 @@ Status Loop(const Run& run, Trainer& trainer, Watch* watch, Model& model, TrainR
         round + 1, rounds, SecondsSince(run.begin), watch != nullptr, std::string(run.metric.name),
         0};
     if (watch != nullptr) {
+      const auto begin = std::chrono::steady_clock::now();
       report.validation_metric = watch->Compute(run.context, watched);
+      result.steps.metric += SecondsSince(begin);
       result.validation_history.push_back(report.validation_metric);
       stopping.Add(report.validation_metric);
     }
@@ -232,7 +234,9 @@ Result<TrainResult> TrainOnThreads(const Run& run) {
   for (size_t t = initial_trees; t < model.trees.size(); ++t)
     TranslateCategories(data_features, model.features, model.trees[t]);
   result.metric_name = run.metric.name;
+  const double metric_seconds = result.steps.metric;
   result.steps = trainer.steps();
+  result.steps.metric = metric_seconds;
   result.seconds = SecondsSince(run.begin);
   return result;
 }
