@@ -21,8 +21,10 @@ void Consider(const FeatureCells& cells, const NodeSums& left, double extra_l2, 
   if (!cells.Allowed(left)) return;
   const double l2 = cells.parameters->l2_regularization + extra_l2;
   const NodeSums right = cells.node - left;
-  const double score = PairScore(cells.GradientOf(left), cells.WeightOf(left) + l2,
-                                 cells.GradientOf(right), cells.WeightOf(right) + l2);
+  const double g_left = cells.GradientOf(left), h_left = cells.WeightOf(left) + l2;
+  const double g_right = cells.GradientOf(right), h_right = cells.WeightOf(right) + l2;
+  const double score = cells.bounded ? BoundedGain(cells, g_left, h_left, g_right, h_right)
+                                     : PairScore(g_left, h_left, g_right, h_right);
   if (score > best.score) best = {score, candidate, left};
 }
 

@@ -42,9 +42,28 @@ namespace HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
+// BoundedGain (feature.h) of a vector of splits.
+template <class D, class V = hn::VFromD<D>>
+HWY_INLINE V BoundedGains(D d, const FeatureCells& cells, V g_left, V h_left, V g_right,
+                          V h_right) {
+  const auto lower = hn::Set(d, cells.lower), upper = hn::Set(d, cells.upper);
+  const auto value = [&](V g, V h) {
+    return hn::Min(hn::Max(hn::Neg(hn::Div(g, h)), lower), upper);
+  };
+  const auto score = [&](V g, V h, V v) {
+    return hn::Neg(hn::Mul(v, hn::Add(hn::Add(g, g), hn::Mul(h, v))));
+  };
+  const V left = value(g_left, h_left), right = value(g_right, h_right);
+  const auto direction = hn::Set(d, cells.direction);
+  const auto refused = hn::Gt(hn::Mul(direction, left), hn::Mul(direction, right));
+  const auto gains = hn::Sub(hn::Add(score(g_left, h_left, left), score(g_right, h_right, right)),
+                             hn::Set(d, cells.node_score));
+  return hn::IfThenElse(refused, hn::Set(d, -1.0), gains);
+}
+
 // Scores the thresholds [first, last) whose left side also holds `extra`; the lowest index among
 // equal best ones.
-template <class D>
+template <bool kBounded, class D>
 HWY_INLINE size_t ScoreRange(D d, const FeatureCells& cells, const Prefixes& prefixes,
                              const NodeSums& extra, size_t first, size_t last,
                              BestThreshold& best) {
@@ -81,15 +100,19 @@ HWY_INLINE size_t ScoreRange(D d, const FeatureCells& cells, const Prefixes& pre
     const auto h_left_l2 = hn::Add(h_left, l2), h_right_l2 = hn::Add(h_right, l2);
     const auto positive = hn::Gt(hn::Min(h_left_l2, h_right_l2), hn::Zero(d));
     const auto allowed = hn::And(hn::And(enough_weight, positive), hn::RebindMask(d, enough_rows));
-    const auto numerator = hn::Add(hn::Mul(hn::Mul(g_left, g_left), h_right_l2),
-                                   hn::Mul(hn::Mul(g_right, g_right), h_left_l2));
-    const auto denominator = hn::Mul(h_left_l2, h_right_l2);
-    if (hn::AllFalse(d, hn::And(allowed, hn::Gt(numerator, hn::Mul(denominator, not_better)))))
-      continue;
-
     HWY_ALIGN double scores[HWY_MAX_BYTES / sizeof(double)];
-    hn::Store(hn::IfThenElse(allowed, hn::Div(numerator, denominator), hn::Set(d, -1.0)), d,
-              scores);
+    if constexpr (kBounded) {
+      const auto gains = BoundedGains(d, cells, g_left, h_left_l2, g_right, h_right_l2);
+      hn::Store(hn::IfThenElse(allowed, gains, hn::Set(d, -1.0)), d, scores);
+    } else {
+      const auto numerator = hn::Add(hn::Mul(hn::Mul(g_left, g_left), h_right_l2),
+                                     hn::Mul(hn::Mul(g_right, g_right), h_left_l2));
+      const auto denominator = hn::Mul(h_left_l2, h_right_l2);
+      if (hn::AllFalse(d, hn::And(allowed, hn::Gt(numerator, hn::Mul(denominator, not_better)))))
+        continue;
+      hn::Store(hn::IfThenElse(allowed, hn::Div(numerator, denominator), hn::Set(d, -1.0)), d,
+                scores);
+    }
     for (size_t j = 0; j < hn::Lanes(d); ++j) {
       if (!(scores[j] > best.score)) continue;
       best = {scores[j], i + j};
@@ -99,11 +122,21 @@ HWY_INLINE size_t ScoreRange(D d, const FeatureCells& cells, const Prefixes& pre
   return i;
 }
 
+template <bool kBounded>
+HWY_INLINE void ScoreAll(const FeatureCells& cells, const Prefixes& prefixes, const NodeSums& extra,
+                         size_t count, BestThreshold& best) {
+  const size_t rest =
+      ScoreRange<kBounded>(hn::ScalableTag<double>(), cells, prefixes, extra, 0, count, best);
+  ScoreRange<kBounded>(hn::CappedTag<double, 1>(), cells, prefixes, extra, rest, count, best);
+}
+
 void FindBestThreshold(const FeatureCells& cells, const Prefixes& prefixes, const NodeSums& extra,
                        size_t count, BestThreshold* best) {
-  const size_t rest =
-      ScoreRange(hn::ScalableTag<double>(), cells, prefixes, extra, 0, count, *best);
-  ScoreRange(hn::CappedTag<double, 1>(), cells, prefixes, extra, rest, count, *best);
+  ScoreAll<false>(cells, prefixes, extra, count, *best);
+}
+void FindBestBounded(const FeatureCells& cells, const Prefixes& prefixes, const NodeSums& extra,
+                     size_t count, BestThreshold* best) {
+  ScoreAll<true>(cells, prefixes, extra, count, *best);
 }
 
 }  // namespace HWY_NAMESPACE
@@ -114,6 +147,7 @@ HWY_AFTER_NAMESPACE();
 namespace ramet {
 
 HWY_EXPORT(FindBestThreshold);
+HWY_EXPORT(FindBestBounded);
 
 namespace {
 
@@ -133,7 +167,8 @@ Split FindNumericSplit(Isa isa, const FeatureCells& cells, double score_to_beat)
   if (cells.num_bins < 2) return split;
   Prefixes prefixes;
   TakePrefixes(cells, prefixes);
-  const auto find = RAMET_DISPATCH(isa, FindBestThreshold);
+  const auto find =
+      cells.bounded ? RAMET_DISPATCH(isa, FindBestBounded) : RAMET_DISPATCH(isa, FindBestThreshold);
   const size_t value_bins = cells.num_bins - 1;
   const bool has_missing = cells.counts[0] > 0;
   // All present values against the missing ones is the last candidate.

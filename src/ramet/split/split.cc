@@ -12,18 +12,35 @@ constexpr size_t kFeaturesPerTask = 64;
 
 }  // namespace
 
+double BoundedValue(const CellFormat& format, const NodeSums& sums,
+                    const SplitParameters& parameters, const Monotone& monotone) {
+  FeatureCells cells{};
+  cells.gradient_step = format.gradient_step();
+  cells.hessian_step = format.hessian_step();
+  const double h = cells.WeightOf(sums) + parameters.l2_regularization;
+  return h > 0 ? ClippedValue(cells.GradientOf(sums), h, monotone.lower, monotone.upper) : 0;
+}
+
 Split FindBestSplit(const Context& context, const HistogramLayout& layout, const CellFormat& format,
                     const Histogram& histogram, const NodeSums& node,
-                    const SplitParameters& parameters, std::span<const uint32_t> allowed) {
+                    const SplitParameters& parameters, std::span<const uint32_t> allowed,
+                    const Monotone& monotone) {
   const size_t num_candidates = allowed.empty() ? layout.num_features() : allowed.size();
   FeatureCells cells{};
   cells.node = node;
   cells.gradient_step = format.gradient_step();
   cells.hessian_step = format.hessian_step();
   cells.parameters = &parameters;
+  cells.bounded = !monotone.directions.empty();
+  cells.lower = monotone.lower;
+  cells.upper = monotone.upper;
+  const double g_node = cells.GradientOf(node);
   const double h_node = cells.WeightOf(node) + parameters.l2_regularization;
-  const double node_score =
-      h_node > 0 ? cells.GradientOf(node) * cells.GradientOf(node) / h_node : 0;
+  // What a score must be above to be a gain: nothing, where scores are gains.
+  const double node_score = cells.bounded || !(h_node > 0) ? 0 : g_node * g_node / h_node;
+  if (cells.bounded && h_node > 0)
+    cells.node_score =
+        ValueScore(g_node, h_node, ClippedValue(g_node, h_node, cells.lower, cells.upper));
   const double score_to_beat = node_score + parameters.min_split_gain;
 
   Split best = ParallelReduce<Split>(
@@ -37,6 +54,7 @@ Split FindBestSplit(const Context& context, const HistogramLayout& layout, const
           of_feature.hessians = histogram.hessians() + cell;
           of_feature.counts = histogram.counts() + cell;
           of_feature.num_bins = layout.num_bins(feature);
+          if (cells.bounded) of_feature.direction = monotone.directions[feature];
           // Features come in order, so that a later one must be strictly better (S1).
           const double to_beat = std::max(score_to_beat, local.gain);
           Split split = layout.categorical(feature)

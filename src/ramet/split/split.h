@@ -14,6 +14,10 @@
 // `min_samples_category` rows, and at a price in l2, as LightGBM does: many ways to choose fit much
 // noise. The missing and the folded bin are categories like others.
 //
+// Where some feature is monotonic (Monotone), a child's value v = -G/(H + l2) is clipped to the
+// node's bounds, a child's score is -v (2G + (H + l2) v), as is the node's, and the gain the
+// difference: the same as above where nothing is clipped.
+//
 // Invariants
 //   S1. Ties: the lower feature, then the lower bin (categories: the front end of the order, then
 //   fewer), then missing to the
@@ -23,10 +27,13 @@
 //       above 0 with l2 added; gain > min_split_gain.
 //   S3. Where the node has no missing values of the feature, they go to the child with more rows
 //   (the left one if equal).
+//   S4. No split of a rising feature has a left value above its right one, nor below of a falling
+//   one.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <limits>
 #include <span>
 
 #include "ramet/histogram/histogram.h"
@@ -45,6 +52,19 @@ struct SplitParameters {
   uint64_t min_samples_category = 10;
   uint64_t min_samples_category_group = 100;
 };
+
+// What monotonic constraints ask of a node: its ancestors' splits bound the values below it.
+struct Monotone {
+  // Of each feature: predictions rise (1) or fall (-1) with it, or are free (0); of categorical
+  // ones 0. Empty: no constraints at all.
+  std::span<const int8_t> directions;
+  double lower = -std::numeric_limits<double>::infinity();
+  double upper = std::numeric_limits<double>::infinity();
+};
+
+// The value of a leaf of these sums: -G/(H + l2), within the bounds.
+double BoundedValue(const CellFormat& format, const NodeSums& sums,
+                    const SplitParameters& parameters, const Monotone& monotone);
 
 // Bins of one feature that go left, bit b of 256.
 struct BinSet {
@@ -76,6 +96,7 @@ inline bool Better(const Split& a, const Split& b) {
 // for many features.
 Split FindBestSplit(const Context& context, const HistogramLayout& layout, const CellFormat& format,
                     const Histogram& histogram, const NodeSums& node,
-                    const SplitParameters& parameters, std::span<const uint32_t> allowed);
+                    const SplitParameters& parameters, std::span<const uint32_t> allowed,
+                    const Monotone& monotone = {});
 
 }  // namespace ramet

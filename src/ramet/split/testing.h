@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <random>
 #include <vector>
 
@@ -19,10 +20,15 @@ struct TestNode {
   Histogram histogram;
   NodeSums sums;
   SplitParameters parameters;
+  std::vector<int8_t> directions;  // monotonic constraints, with the bounds
+  double lower = -std::numeric_limits<double>::infinity();
+  double upper = std::numeric_limits<double>::infinity();
 
   HistogramLayout layout() const { return HistogramLayout(mapper); }
+  Monotone monotone() const { return {directions, lower, upper}; }
   Split Find(const Context& context, std::span<const uint32_t> allowed = {}) const {
-    return FindBestSplit(context, layout(), format, histogram, sums, parameters, allowed);
+    return FindBestSplit(context, layout(), format, histogram, sums, parameters, allowed,
+                         monotone());
   }
 };
 
@@ -32,7 +38,10 @@ class NaiveSearch {
   explicit NaiveSearch(const TestNode& node) : node_(node), layout_(node.layout()) {
     const double g = GradientOf(node.sums),
                  h = WeightOf(node.sums) + node.parameters.l2_regularization;
-    node_score_ = h > 0 ? g * g / h : 0;
+    if (bounded())
+      bounded_node_score_ = h > 0 ? BoundedScore(g, h) : 0;
+    else
+      node_score_ = h > 0 ? g * g / h : 0;
     best_score_ = node_score_ + node.parameters.min_split_gain;
   }
 
@@ -51,6 +60,12 @@ class NaiveSearch {
   }
   double WeightOf(const NodeSums& s) const {
     return static_cast<double>(static_cast<int64_t>(s.hessian)) * node_.format.hessian_step();
+  }
+  bool bounded() const { return !node_.directions.empty(); }
+  double Value(double g, double h) const { return std::clamp(-g / h, node_.lower, node_.upper); }
+  double BoundedScore(double g, double h) const {
+    const double v = Value(g, h);
+    return -v * (2 * g + h * v);
   }
   NodeSums Sums(uint32_t feature, const BinSet& bins) const {
     NodeSums sums;
@@ -74,7 +89,13 @@ class NaiveSearch {
     const double l2 = p.l2_regularization + extra_l2;
     const double gl = GradientOf(left), hl = WeightOf(left) + l2;
     const double gr = GradientOf(right), hr = WeightOf(right) + l2;
-    const double score = (gl * gl * hr + gr * gr * hl) / (hl * hr);
+    double score = (gl * gl * hr + gr * gr * hl) / (hl * hr);
+    if (bounded()) {
+      const int direction = node_.directions[feature];
+      if (direction == 1 && Value(gl, hl) > Value(gr, hr)) return;
+      if (direction == -1 && Value(gl, hl) < Value(gr, hr)) return;
+      score = BoundedScore(gl, hl) + BoundedScore(gr, hr) - bounded_node_score_;
+    }
     if (!(score > best_score_)) return;
     best_score_ = score;
     candidate.left = left;
@@ -143,7 +164,7 @@ class NaiveSearch {
 
   const TestNode& node_;
   HistogramLayout layout_;
-  double node_score_, best_score_;
+  double node_score_ = 0, bounded_node_score_ = 0, best_score_;
   Split best_;
 };
 
@@ -213,6 +234,23 @@ inline TestNode RandomNode(size_t num_features, size_t rows, unsigned categorica
   p.min_samples_category = random() % 2 == 0 ? 0 : random() % 10;
   p.min_samples_category_group = random() % 2 == 0 ? 0 : random() % (rows / 4 + 1);
   return node;
+}
+
+// Constraints on some numeric features, and bounds of the order of the node's value, on one side,
+// on both or on none.
+inline void ConstrainAtRandom(TestNode& node, std::mt19937_64& random) {
+  const HistogramLayout layout = node.layout();
+  for (size_t f = 0; f < layout.num_features(); ++f) {
+    const int direction = layout.categorical(f) ? 0 : static_cast<int>(random() % 3) - 1;
+    node.directions.push_back(static_cast<int8_t>(direction));
+  }
+  const double h = std::max<double>(1, static_cast<double>(node.sums.hessian));
+  const double scale = node.format.gradient_step() / node.format.hessian_step() *
+                       (1 + std::fabs(static_cast<double>(node.sums.gradient)) / h);
+  const auto draw = [&] { return scale * (static_cast<double>(random() % 2001) - 1000) / 500; };
+  const double a = draw(), b = draw();
+  if (random() % 3 > 0) node.lower = std::min(a, b);
+  if (random() % 3 > 0) node.upper = std::max(a, b);
 }
 
 }  // namespace ramet
