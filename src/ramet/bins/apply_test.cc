@@ -117,7 +117,7 @@ TEST(NumericEncoder, PlacesFloat32AsFloat64) {
                             .Add("narrow", values)
                             .Add("wide", std::vector<double>(values.begin(), values.end()))
                             .ToTable();
-    ASSERT_NE(table.chunk(0).column(0).Float32Values(), nullptr);
+    ASSERT_NE(table.chunk(0).column(0).Float32Values(0, 1, nullptr), nullptr);
     for (const Isa isa : SupportedIsas()) {
       std::vector<uint8_t> narrow(values.size()), wide(values.size());
       ASSERT_TRUE(

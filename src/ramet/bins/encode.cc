@@ -64,23 +64,32 @@ void NumericEncoder::Encode(Isa isa, const double* values, size_t count, Bin* ou
 }
 
 template <class Bin>
+bool NumericEncoder::EncodeFloat32(Isa isa, const ColumnView& column, size_t begin, size_t end,
+                                   float* scratch, Bin* out) const {
+  if constexpr (std::is_same_v<Bin, uint8_t>) {
+    if (last_of_group_.empty()) return false;
+    const float* values = column.Float32Values(begin, end, scratch);
+    return values != nullptr &&
+           EncodeByGroups(isa, last_of_group32_.data(), padded32_.data(), values, end - begin, out);
+  }
+  return false;
+}
+
+template <class Bin>
 Status NumericEncoder::EncodeColumn(Isa isa, const ColumnView& column, size_t begin, size_t end,
                                     Bin* out) const {
   if (!IsNumeric(column.type()))
-    return DataError("column \"" + column.field().name + "\" holds " +
+    return DataError("column \"" + column.name() + "\" holds " +
                      std::string(ValueTypeName(column.type())) +
                      "s, but was numeric in training. Convert it to numbers.");
-  if constexpr (std::is_same_v<Bin, uint8_t>) {
-    const float* values32 = last_of_group_.empty() ? nullptr : column.Float32Values();
-    if (values32 != nullptr && EncodeByGroups(isa, last_of_group32_.data(), padded32_.data(),
-                                              values32 + begin, end - begin, out))
-      return {};
-  }
   double values[kRowsPerBlock];
+  float scratch[kRowsPerBlock];
   for (; begin < end; begin += kRowsPerBlock) {
     const size_t count = std::min(kRowsPerBlock, end - begin);
-    column.ReadNumbers(begin, begin + count, values);
-    Encode(isa, values, count, out);
+    if (!EncodeFloat32(isa, column, begin, begin + count, scratch, out)) {
+      column.ReadNumbers(begin, begin + count, values);
+      Encode(isa, values, count, out);
+    }
     out += count;
   }
   return {};
@@ -107,7 +116,7 @@ Status CategoryEncoder::EncodeColumn(const ColumnView& column, size_t begin, siz
     const size_t count = std::min(kRowsPerBlock, end - begin);
     if (Status status = column.ReadKeys(begin, begin + count, keys); !status.ok()) {
       Error error = status.TakeError();
-      error.message = "column \"" + column.field().name + "\": " + error.message;
+      error.message = "column \"" + column.name() + "\": " + error.message;
       return error;
     }
     for (size_t i = 0; i < count; ++i) {

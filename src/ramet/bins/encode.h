@@ -23,6 +23,12 @@ class NumericEncoder {
   Status EncodeColumn(Isa isa, const ColumnView& column, size_t begin, size_t end, Bin* out) const;
 
  private:
+  // The same from float32 values, or false where they are not or this would not pay. `scratch`
+  // holds end - begin of them.
+  template <class Bin>
+  bool EncodeFloat32(Isa isa, const ColumnView& column, size_t begin, size_t end, float* scratch,
+                     Bin* out) const;
+
   std::vector<double>
       padded_;         // thresholds, then +infinity, to a power of two minus one, and one more
   size_t first_step_;  // half of that power of two

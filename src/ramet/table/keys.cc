@@ -115,15 +115,13 @@ KeyResult ViewStringKey(const ArrowArray& array, size_t i) {
                    static_cast<size_t>(length));
 }
 
-// Key of value i of a plain array, offset included.
-KeyResult ReadKey(const ArrowArray& array, const Layout& layout, size_t i) {
-  if (!IsValid(array, layout, i)) return {};
-  const void* buffer = array.buffers[1];
+// Key of value i of a buffer of values of fixed size.
+KeyResult ValueKey(const Layout& layout, const void* buffer, size_t i) {
   switch (layout.storage) {
-    case Storage::kNull:
-      return {};
     case Storage::kBool:
       return IntegerKey(GetBit(buffer, i));
+    case Storage::kByteBool:
+      return IntegerKey(Load<uint8_t>(buffer, i) != 0);
     case Storage::kInt8:
       return IntegerKey(Load<int8_t>(buffer, i));
     case Storage::kInt16:
@@ -151,14 +149,24 @@ KeyResult ReadKey(const ArrowArray& array, const Layout& layout, size_t i) {
     case Storage::kDecimal128:
     case Storage::kDecimal256:
       return DecimalKey(LoadDecimal(layout, buffer, i));
+    default:
+      CheckFailed("values of fixed size", __FILE__, __LINE__);
+  }
+}
+
+// Key of value i of a plain array, offset included.
+KeyResult ReadKey(const ArrowArray& array, const Layout& layout, size_t i) {
+  if (!IsValid(array, layout, i)) return {};
+  switch (layout.storage) {
     case Storage::kString32:
       return OffsetStringKey<int32_t>(array, i);
     case Storage::kString64:
       return OffsetStringKey<int64_t>(array, i);
     case Storage::kStringView:
       return ViewStringKey(array, i);
+    default:
+      return ValueKey(layout, array.buffers[1], i);
   }
-  return {};
 }
 
 }  // namespace
@@ -177,13 +185,18 @@ CategoryKey KeyView::ToKey() const {
 
 Status ColumnView::ReadKeys(size_t begin, size_t end, KeyView* out) const {
   RAMET_CHECK(begin <= end && end <= length_);
+  if (begin == end) return Status();
   const FloatingPointGuard guard;
-  const table::Layout layout = *table::ParseFormat(field_->format);
-  const void* validity = table::Validity(*array_);
+  const bool strided = array_ == nullptr;
+  const table::Layout layout =
+      strided ? table::LayoutInMemory(type_)->layout : *table::ParseFormat(field_->format);
+  const void* validity = strided ? nullptr : table::Validity(*array_);
   for (size_t row = begin; row < end; ++row) {
     const size_t i = offset_ + row;
     table::KeyResult result;
-    if (!field_->dictionary) {
+    if (strided) {
+      result = table::ValueKey(layout, data_ + static_cast<ptrdiff_t>(row) * stride_, 0);
+    } else if (!field_->dictionary) {
       result = table::ReadKey(*array_, layout, i);
     } else if (validity == nullptr || table::GetBit(validity, i)) {
       const int64_t index = table::LoadIndex(field_->index_format[0], array_->buffers[1], i);
@@ -194,7 +207,7 @@ Status ColumnView::ReadKeys(size_t begin, size_t end, KeyView* out) const {
       }
     }
     if (result.problem != nullptr) {
-      return DataError("column \"" + field_->name + "\", row " + std::to_string(row) +
+      return DataError("column \"" + name() + "\", row " + std::to_string(row) +
                        ": as a category, " + *result.problem + ".");
     }
     out[row - begin] = result.key;

@@ -20,7 +20,8 @@ namespace ramet::table {
 
 enum class Storage : uint8_t {
   kNull,
-  kBool,  // one bit a value
+  kBool,      // one bit a value
+  kByteBool,  // one byte a value: true if not 0 (strided memory only)
   kInt8,
   kInt16,
   kInt32,
@@ -53,6 +54,13 @@ struct Layout {
 
 // nullopt for formats that Ramet does not read (lists, structs, binary, intervals, …).
 std::optional<Layout> ParseFormat(std::string_view format);
+
+// How values of a type lie in strided memory; nullopt for types that cannot.
+struct MemoryLayout {
+  Layout layout;
+  std::string_view format;  // Arrow's
+};
+std::optional<MemoryLayout> LayoutInMemory(ValueType type);
 
 // "list<…>", "binary", … for messages about formats that are refused.
 std::string DescribeFormat(std::string_view format);

@@ -127,6 +127,20 @@ std::optional<Layout> ParseFormat(std::string_view format) {
   }
 }
 
+std::optional<MemoryLayout> LayoutInMemory(ValueType type) {
+  using enum ValueType;
+  static constexpr MemoryLayout kLayouts[] = {
+      {{kBool, Storage::kByteBool}, "b"},   {{kInt8, Storage::kInt8}, "c"},
+      {{kInt16, Storage::kInt16}, "s"},     {{kInt32, Storage::kInt32}, "i"},
+      {{kInt64, Storage::kInt64}, "l"},     {{kUInt8, Storage::kUInt8}, "C"},
+      {{kUInt16, Storage::kUInt16}, "S"},   {{kUInt32, Storage::kUInt32}, "I"},
+      {{kUInt64, Storage::kUInt64}, "L"},   {{kFloat16, Storage::kFloat16}, "e"},
+      {{kFloat32, Storage::kFloat32}, "f"}, {{kFloat64, Storage::kFloat64}, "g"}};
+  for (const MemoryLayout& memory : kLayouts)
+    if (memory.layout.type == type) return memory;
+  return std::nullopt;
+}
+
 std::string DescribeFormat(std::string_view format) {
   static constexpr std::pair<std::string_view, std::string_view> kNames[] = {
       {"z", "binary"},
@@ -148,6 +162,34 @@ std::string DescribeFormat(std::string_view format) {
     if (format.starts_with(prefix)) return std::string(name);
   }
   return "Arrow format \"" + std::string(format) + "\"";
+}
+
+Result<Field> ImportField(const ArrowSchema& schema) {
+  Field field;
+  field.name = schema.name == nullptr ? "" : schema.name;
+  const auto refuse = [&](const std::string& type) {
+    return DataError("column \"" + field.name + "\" is of type " + type +
+                     ", which Ramet does not read. Drop the column, or convert it to numbers, "
+                     "strings or times.");
+  };
+  if (schema.format == nullptr) return refuse("unknown (its format is missing)");
+  field.dictionary = schema.dictionary != nullptr;
+  const ArrowSchema& values = field.dictionary ? *schema.dictionary : schema;
+  if (values.format == nullptr) return refuse("unknown (its format is missing)");
+  field.format = values.format;
+  const std::optional<Layout> layout = ParseFormat(field.format);
+  if (!layout) return refuse(DescribeFormat(field.format));
+  if (values.n_children != 0) return refuse("unknown (it has children)");
+  field.type = layout->type;
+  if (field.dictionary) {
+    field.index_format = schema.format;
+    if (field.index_format.size() != 1 ||
+        std::strchr("cCsSiIlL", field.index_format[0]) == nullptr) {
+      return refuse("dictionary with indices of " + DescribeFormat(field.index_format));
+    }
+    if (values.dictionary != nullptr) return refuse("dictionary of a dictionary");
+  }
+  return field;
 }
 
 namespace {

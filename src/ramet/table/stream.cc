@@ -4,29 +4,13 @@
 #include <cstring>
 #include <utility>
 
+#include "ramet/table/columns.h"
 #include "ramet/table/layout.h"
+#include "ramet/table/owned.h"
 #include "ramet/table/table.h"
 
 namespace ramet {
 namespace {
-
-// Releases what an importing function has taken over, unless it is handed on.
-template <class T>
-struct Owned {
-  explicit Owned(T* from) : value(*from) { from->release = nullptr; }
-  Owned() = default;
-  Owned(const Owned&) = delete;
-  Owned& operator=(const Owned&) = delete;
-  ~Owned() {
-    if (value.release != nullptr) value.release(&value);
-  }
-  T Take() {
-    T taken = value;
-    value.release = nullptr;
-    return taken;
-  }
-  T value = {};
-};
 
 bool AnyNullRow(const ArrowArray& array) {
   const void* validity = table::Validity(array);
@@ -65,34 +49,6 @@ Status CheckStruct(const Schema& schema, const ArrowArray& array) {
   return Status();
 }
 
-Result<Field> ImportField(const ArrowSchema& schema) {
-  Field field;
-  field.name = schema.name == nullptr ? "" : schema.name;
-  const auto refuse = [&](const std::string& type) {
-    return DataError("column \"" + field.name + "\" is of type " + type +
-                     ", which Ramet does not read. Drop the column, or convert it to numbers, "
-                     "strings or times.");
-  };
-  if (schema.format == nullptr) return refuse("unknown (its format is missing)");
-  field.dictionary = schema.dictionary != nullptr;
-  const ArrowSchema& values = field.dictionary ? *schema.dictionary : schema;
-  if (values.format == nullptr) return refuse("unknown (its format is missing)");
-  field.format = values.format;
-  const std::optional<table::Layout> layout = table::ParseFormat(field.format);
-  if (!layout) return refuse(table::DescribeFormat(field.format));
-  if (values.n_children != 0) return refuse("unknown (it has children)");
-  field.type = layout->type;
-  if (field.dictionary) {
-    field.index_format = schema.format;
-    if (field.index_format.size() != 1 ||
-        std::strchr("cCsSiIlL", field.index_format[0]) == nullptr) {
-      return refuse("dictionary with indices of " + table::DescribeFormat(field.index_format));
-    }
-    if (values.dictionary != nullptr) return refuse("dictionary of a dictionary");
-  }
-  return field;
-}
-
 Result<std::shared_ptr<const Schema>> ImportSchema(const ArrowSchema& schema) {
   if (schema.format == nullptr || std::strcmp(schema.format, "+s") != 0) {
     return DataError("the Arrow stream is not one of tables: its type is " +
@@ -106,7 +62,7 @@ Result<std::shared_ptr<const Schema>> ImportSchema(const ArrowSchema& schema) {
   for (int64_t i = 0; i < schema.n_children; ++i) {
     if (schema.children[i] == nullptr)
       return DataError("the Arrow stream's schema is malformed: a column is null.");
-    RAMET_ASSIGN(Field field, ImportField(*schema.children[i]));
+    RAMET_ASSIGN(Field field, table::ImportField(*schema.children[i]));
     result->fields.push_back(std::move(field));
   }
   return std::shared_ptr<const Schema>(std::move(result));
@@ -129,7 +85,7 @@ Error StreamError(ArrowArrayStream& stream, int code) {
 Result<Chunk> Chunk::Import(std::shared_ptr<const Schema> schema, ArrowArray* array) {
   if (array == nullptr || array->release == nullptr)
     return InvalidArgument("the Arrow array was released already.");
-  Owned<ArrowArray> owned(array);
+  table::Owned<ArrowArray> owned(array);
   const ArrowArray& parent = owned.value;
   RAMET_RETURN_IF_ERROR(CheckStruct(*schema, parent));
   for (size_t i = 0; i < schema->fields.size(); ++i) {
@@ -153,13 +109,17 @@ Result<Chunk> Chunk::Import(std::shared_ptr<const Schema> schema, ArrowArray* ar
 }
 
 Chunk::Chunk(Chunk&& other) noexcept
-    : schema_(std::move(other.schema_)), array_(other.array_), num_rows_(other.num_rows_) {
+    : schema_(std::move(other.schema_)),
+      array_(other.array_),
+      memory_(std::move(other.memory_)),
+      num_rows_(other.num_rows_) {
   other.array_.release = nullptr;
 }
 
 Chunk& Chunk::operator=(Chunk&& other) noexcept {
   std::swap(schema_, other.schema_);
   std::swap(array_, other.array_);
+  std::swap(memory_, other.memory_);
   std::swap(num_rows_, other.num_rows_);
   return *this;
 }
@@ -170,12 +130,15 @@ Chunk::~Chunk() {
 
 ColumnView Chunk::column(size_t i) const {
   RAMET_CHECK(i < schema_->fields.size());
-  ColumnView view;
-  view.field_ = &schema_->fields[i];
-  view.array_ = array_.children[i];
-  view.offset_ = static_cast<size_t>(array_.offset + view.array_->offset);
-  view.length_ = num_rows_;
-  return view;
+  const Field& field = schema_->fields[i];
+  if (memory_ == nullptr) {
+    const ArrowArray& array = *array_.children[i];
+    return {field, array, static_cast<size_t>(array_.offset + array.offset), num_rows_};
+  }
+  const size_t strided = memory_->strided.size();
+  if (i < strided) return {field.name, memory_->strided[i]};
+  const ArrowArray& array = memory_->arrow[i - strided].value;
+  return {field, array, static_cast<size_t>(array.offset), num_rows_};
 }
 
 Result<TableStream> TableStream::Import(ArrowArrayStream* stream) {
@@ -183,11 +146,11 @@ Result<TableStream> TableStream::Import(ArrowArrayStream* stream) {
     return InvalidArgument(
         "the Arrow stream was released already: a stream can be read only once.");
   }
-  Owned<ArrowArrayStream> owned(stream);
+  table::Owned<ArrowArrayStream> owned(stream);
   if (owned.value.get_schema == nullptr || owned.value.get_next == nullptr) {
     return DataError("the Arrow stream is malformed: a function is missing.");
   }
-  Owned<ArrowSchema> schema;
+  table::Owned<ArrowSchema> schema;
   const int code = owned.value.get_schema(&owned.value, &schema.value);
   if (code != 0) return StreamError(owned.value, code);
   RAMET_ASSIGN(auto imported, ImportSchema(schema.value));
@@ -214,7 +177,7 @@ TableStream::~TableStream() {
 
 Result<std::optional<Chunk>> TableStream::Next() {
   while (true) {
-    Owned<ArrowArray> array;
+    table::Owned<ArrowArray> array;
     const int code = stream_.get_next(&stream_, &array.value);
     if (code != 0) return StreamError(stream_, code);
     if (array.value.release == nullptr) return std::optional<Chunk>();

@@ -1,8 +1,10 @@
-// Tables: columns in chunks, as they arrive through the Arrow C stream interface, without copying.
+// Tables: columns in chunks, as they arrive through the Arrow C stream interface, or columns of
+// values in memory (matrices of any order), without copying.
 //
 //   ArrowArrayStream ──► TableStream ──Next()──► Chunk ──column(i)──► ColumnView ──► float64 values
 //   | category keys
-//                                        └──────► Table (all chunks, in order)
+//                                        ├──────► Table (all chunks, in order)
+//   StridedColumn, ArrowColumn … ──FromColumns──┘ (one chunk)
 //
 // Values become canonical here and nowhere else (design rule 3):
 //   T1. Numbers are float64: integers and decimals to nearest even, float16/32 exactly; -0 is +0;
@@ -15,7 +17,7 @@
 //   their UTF-8 bytes.
 //       Dictionary columns read as their values; a dictionary's order or unused entries never show.
 //   T4. What a column holds does not depend on how the rows were cut into chunks or sliced (offsets
-//   are honoured).
+//   are honoured), nor on the strides of its memory.
 //
 // Views are valid while their Chunk lives. Reading is thread-safe.
 #pragma once
@@ -97,19 +99,47 @@ struct KeyView {
   CategoryKey ToKey() const;  // not for kMissing
 };
 
+// Values of one type in memory, one every `stride_bytes`: a column of a NumPy array of any order,
+// slice or direction. None is missing but NaN.
+struct StridedValues {
+  ValueType type = ValueType::kFloat64;  // kBool (a byte each, true if not 0), kInt8 to kFloat64
+  const void* data = nullptr;            // of row 0; need not be aligned
+  ptrdiff_t stride_bytes = 0;            // from row to row; may be negative or 0
+  size_t length = 0;
+};
+
+// Rows x columns of one type in memory: a NumPy matrix of any order and strides.
+struct MatrixView {
+  ValueType type = ValueType::kFloat64;
+  const void* data = nullptr;
+  size_t rows = 0, columns = 0;
+  ptrdiff_t row_stride_bytes = 0, column_stride_bytes = 0;
+
+  StridedValues column(size_t i) const {
+    return {type, static_cast<const char*>(data) + static_cast<ptrdiff_t>(i) * column_stride_bytes,
+            row_stride_bytes, rows};
+  }
+};
+
 class ColumnView {
  public:
+  // Values outside any table; `name` (for messages) and the memory must outlive the view.
+  ColumnView(const std::string& name, const StridedValues& values);
+
   size_t length() const { return length_; }
-  ValueType type() const { return field_->type; }
-  const Field& field() const { return *field_; }
+  ValueType type() const { return type_; }
+  const std::string& name() const { return *name_; }
 
   // out[i - begin] = row i as float64 (T1, T2) for begin <= i < end. The column must be numeric; a
   // dictionary column of numbers reads as its values. O(end - begin), about 1 ns a value.
   void ReadNumbers(size_t begin, size_t end, double* out) const;
+  // The same for some rows: out[i] = row rows[i] - first_row. `rows` ascends.
+  void ReadNumbersAt(std::span<const uint64_t> rows, size_t first_row, double* out) const;
 
-  // The values themselves where they are plain float32 without nulls (NaN is missing), else null: for
-  // callers that can do without the conversion.
-  const float* Float32Values() const;
+  // Rows [begin, end) as they are where they are plain float32 without nulls (NaN is missing), else
+  // null: for callers that can do without the conversion. The memory itself, or copied to `scratch`
+  // (end - begin floats) where it is not contiguous.
+  const float* Float32Values(size_t begin, size_t end, float* scratch) const;
 
   // out[i - begin] = the category key of row i (T3; times are microseconds). A value that is no
   // int64 (a fraction, an infinity, a uint64 of 2^63 or more) is an error that names the row
@@ -122,13 +152,36 @@ class ColumnView {
 
  private:
   friend class Chunk;
+  ColumnView(const Field& field, const ArrowArray& array, size_t offset, size_t length);
+
+  const std::string* name_;
+  ValueType type_;
+  size_t length_;
+  // Arrow's: `offset_` of the first row in the buffers, parents' offsets included.
   const Field* field_ = nullptr;
   const ArrowArray* array_ = nullptr;
-  size_t offset_ = 0;  // of the first row in array_'s buffers, parents' offsets included
-  size_t length_ = 0;
+  size_t offset_ = 0;
+  // Strided, where array_ is null.
+  const char* data_ = nullptr;
+  ptrdiff_t stride_ = 0;
 };
 
-// Some consecutive rows of a table. Move-only; releases the Arrow array it owns.
+// Columns of a table made by Table::FromColumns.
+struct StridedColumn {
+  std::string name;
+  StridedValues values;
+};
+// An Arrow array of any type that streams may have, such as strings or a dictionary. Both
+// structures are taken over (their release becomes null), also if there is an error.
+struct ArrowColumn {
+  std::string name;
+  ArrowSchema* schema = nullptr;
+  ArrowArray* array = nullptr;
+};
+
+struct MemoryColumns;  // private: what FromColumns was given
+
+// Some consecutive rows of a table. Move-only; releases the Arrow array or the memory it owns.
 class Chunk {
  public:
   // Takes over `array` (a struct array, one child a column), whose release becomes null. The array
@@ -143,9 +196,11 @@ class Chunk {
   ColumnView column(size_t i) const;
 
  private:
+  friend class Table;
   Chunk() = default;
   std::shared_ptr<const Schema> schema_;
   ArrowArray array_ = {};
+  std::shared_ptr<const MemoryColumns> memory_;  // null: the array's
   size_t num_rows_ = 0;
 };
 
@@ -174,6 +229,13 @@ class TableStream {
 class Table {
  public:
   static Result<Table> ReadAll(TableStream stream);
+  // One chunk: the strided columns in order, then the Arrow columns. `owner` keeps the strided
+  // columns' memory alive; it is let go when the table is, or when its rows have been binned, on
+  // any thread. Errors: columns of different lengths, a type that memory cannot have, and those of
+  // TableStream and Chunk.
+  static Result<Table> FromColumns(std::vector<StridedColumn> columns,
+                                   std::shared_ptr<const void> owner,
+                                   std::vector<ArrowColumn> arrow = {});
   Table(std::shared_ptr<const Schema> schema, std::vector<Chunk> chunks);
 
   const Schema& schema() const { return *schema_; }
