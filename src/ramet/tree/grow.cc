@@ -45,6 +45,8 @@ struct TreeGrower::Leaf {
   size_t depth = 0;
   size_t begin = 0, end = 0;  // rows of the partition
   NodeSums sums;
+  Monotone monotone;                  // bounds of values in it
+  std::vector<uint32_t> above;        // with interaction constraints: features above it, ascending
   Split split;                        // the best one, if any
   Histogram histogram;                // empty if it was not needed or was evicted
   std::unique_ptr<Leaf> left, right;  // once expanded
@@ -83,25 +85,57 @@ bool TreeGrower::MaySplit(const Leaf& leaf) const {
          leaf.sums.count >= 2 * std::max<uint64_t>(1, parameters_.split.min_samples_leaf);
 }
 
+// What the node may be split by, ascending; empty: all features. A share of them is drawn as
+// scikit-learn draws it: anew for each node, of those that the interactions allow, rounded up.
+std::vector<uint32_t> TreeGrower::ChooseFeatures(const Growth& growth, const Leaf& leaf) const {
+  const bool all = parameters_.interactions.none();
+  if (all && parameters_.max_features >= 1) return {};
+  std::vector<uint32_t> features =
+      AllowedFeatures(parameters_.interactions, mapper_.features.size(), leaf.above);
+  if (parameters_.max_features >= 1) return features;
+  // Those with the smallest hashes of (tree, path, feature).
+  const uint64_t key = Mix64(growth.feature_key ^ leaf.path);
+  std::vector<std::pair<uint64_t, uint32_t>> order;
+  for (const uint32_t f : features) order.emplace_back(CounterHash(key, f), f);
+  const size_t count =
+      std::clamp<size_t>(static_cast<size_t>(std::ceil(parameters_.max_features *
+                                                       static_cast<double>(features.size()))),
+                         1, features.size());
+  std::nth_element(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count - 1),
+                   order.end());
+  features.clear();
+  for (size_t i = 0; i < count; ++i) features.push_back(order[i].second);
+  std::sort(features.begin(), features.end());
+  return features;
+}
+
 void TreeGrower::FindSplit(Growth& growth, Leaf& leaf) {
   const Timer timer(times_.split_ns);
-  std::vector<uint32_t> allowed;
-  const size_t num_features = mapper_.features.size();
-  if (parameters_.max_features < 1) {
-    // The features with the smallest hashes of (tree, path, feature).
-    const uint64_t key = Mix64(growth.feature_key ^ leaf.path);
-    std::vector<std::pair<uint64_t, uint32_t>> order;
-    for (uint32_t f = 0; f < num_features; ++f) order.emplace_back(CounterHash(key, f), f);
-    const size_t count = std::clamp<size_t>(
-        static_cast<size_t>(parameters_.max_features * static_cast<double>(num_features)), 1,
-        num_features);
-    std::nth_element(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count - 1),
-                     order.end());
-    for (size_t i = 0; i < count; ++i) allowed.push_back(order[i].second);
-    std::sort(allowed.begin(), allowed.end());
+  leaf.split =
+      FindBestSplit(context_, builder_.layout(), growth.gradients.format, leaf.histogram, leaf.sums,
+                    parameters_.split, ChooseFeatures(growth, leaf), leaf.monotone);
+}
+
+// R4.
+void TreeGrower::PassConstraints(const Growth& growth, Leaf& parent) const {
+  Leaf &left = *parent.left, &right = *parent.right;
+  if (!parameters_.interactions.none()) {
+    left.above = parent.above;
+    const uint32_t feature = static_cast<uint32_t>(parent.split.feature);
+    const auto place = std::lower_bound(left.above.begin(), left.above.end(), feature);
+    if (place == left.above.end() || *place != feature) left.above.insert(place, feature);
+    right.above = left.above;
   }
-  leaf.split = FindBestSplit(context_, builder_.layout(), growth.gradients.format, leaf.histogram,
-                             leaf.sums, parameters_.split, allowed);
+  if (parameters_.monotonic.empty()) return;
+  left.monotone = right.monotone = parent.monotone;
+  const int direction = parameters_.monotonic[static_cast<size_t>(parent.split.feature)];
+  if (direction == 0) return;
+  const auto value = [&](const Leaf& child) {
+    return BoundedValue(growth.gradients.format, child.sums, parameters_.split, parent.monotone);
+  };
+  const double middle = (value(left) + value(right)) / 2;
+  (direction > 0 ? left : right).monotone.upper = middle;
+  (direction > 0 ? right : left).monotone.lower = middle;
 }
 
 void TreeGrower::MakeRoot(Growth& growth, Leaf& root) {
@@ -113,6 +147,7 @@ void TreeGrower::MakeRoot(Growth& growth, Leaf& root) {
         builder_.Build(growth.gradients, {all ? nullptr : partition_.ids(), root.rows()});
   }
   root.sums = builder_.Total(root.histogram);
+  root.monotone.directions = parameters_.monotonic;
   if (MaySplit(root)) FindSplit(growth, root);
 }
 
@@ -135,6 +170,7 @@ void TreeGrower::Expand(Growth& growth, Leaf& leaf) {
   left.depth = right.depth = leaf.depth + 1;
   left.path = ChildPath(leaf.path, false);
   right.path = ChildPath(leaf.path, true);
+  PassConstraints(growth, leaf);
 
   Leaf& smaller = left.rows() <= right.rows() ? left : right;
   Leaf& larger = left.rows() <= right.rows() ? right : left;

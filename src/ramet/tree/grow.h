@@ -13,6 +13,8 @@
 //   Not of what is expanded when. R2. Order of acceptance: higher gain, then smaller path key. A
 //   node's identity is its path from the root. R3. Nodes are numbered in order of acceptance;
 //   children are adjacent and after their parent.
+//   R4. What constraints ask of a node depends on its ancestors alone: the bounds of its values on
+//   the midpoints of monotonic splits above it, its features on those above it.
 #pragma once
 
 #include <atomic>
@@ -24,6 +26,7 @@
 #include "ramet/histogram/histogram.h"
 #include "ramet/model/model.h"
 #include "ramet/split/split.h"
+#include "ramet/tree/interactions.h"
 #include "ramet/tree/partition.h"
 
 namespace ramet {
@@ -31,8 +34,10 @@ namespace ramet {
 struct GrowParameters {
   SplitParameters split;
   size_t max_leaf_nodes = 31;
-  size_t max_depth = 0;  // 0: unlimited
-  double max_features = 1;
+  size_t max_depth = 0;           // 0: unlimited
+  double max_features = 1;        // share of the allowed features that a node chooses from
+  std::vector<int8_t> monotonic;  // Monotone::directions
+  Interactions interactions;
 };
 
 // A leaf's rows: [begin, end) of the partition.
@@ -98,6 +103,8 @@ class TreeGrower {
   void MakeRoot(Growth& growth, Leaf& root);
   void Expand(Growth& growth, Leaf& leaf);
   void FindSplit(Growth& growth, Leaf& leaf);
+  std::vector<uint32_t> ChooseFeatures(const Growth& growth, const Leaf& leaf) const;
+  void PassConstraints(const Growth& growth, Leaf& parent) const;
   std::vector<Leaf*> ChooseBatch(const Growth& growth) const;
   void AcceptBest(Growth& growth);
   bool MaySplit(const Leaf& leaf) const;

@@ -5,99 +5,17 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <limits>
 #include <numeric>
+#include <set>
 
-#include "ramet/parallel/parallel.h"
 #include "ramet/split/testing.h"
+#include "ramet/tree/testing.h"
 
 namespace ramet {
 namespace {
 
 using Random = std::mt19937_64;
-
-// Rows of bins with gradients that depend on them.
-struct Problem {
-  size_t num_rows;
-  BinMapper mapper;
-  BinnedMatrix bins;
-  std::vector<NodeSums> rows;  // of one row each
-  QuantisedGradients quantised;
-};
-
-Problem MakeProblem(size_t num_rows, size_t num_features, Random& random) {
-  Problem p{num_rows, {}, BinnedMatrix(num_rows, num_features), {}, {}};
-  std::vector<int64_t> signal(num_rows, 0);
-  for (size_t f = 0; f < num_features; ++f) {
-    FeatureBins feature;
-    const bool categorical = random() % 3 == 0;
-    const size_t size = 1 + random() % (random() % 2 == 0 ? 8 : 250);
-    if (categorical) {
-      feature.kind = FeatureKind::kCategorical;
-      for (size_t i = 0; i < size; ++i) feature.categories.emplace_back(static_cast<int64_t>(i));
-      feature.folded = random() % 2 == 0;
-    } else {
-      feature.has_values = true;
-      for (size_t i = 0; i < size; ++i) feature.thresholds.push_back(static_cast<double>(i));
-    }
-    p.mapper.features.push_back(feature);
-    const size_t bins = static_cast<size_t>(feature.num_bins());
-    const bool missing = random() % 2 == 0;
-    const int64_t slope = static_cast<int64_t>(random() % 4000);
-    for (size_t row = 0; row < num_rows; ++row) {
-      const uint8_t bin =
-          static_cast<uint8_t>(missing && random() % 6 == 0 ? 0 : 1 + random() % (bins - 1));
-      p.bins.mutable_column(f)[row] = p.bins.mutable_row(row)[f] = bin;
-      signal[row] += bin % 3 == 0 ? slope : -slope;
-    }
-  }
-  p.quantised.format = {false, 10, 12};
-  p.quantised.words = Buffer<uint64_t>(2 * num_rows);
-  for (size_t row = 0; row < num_rows; ++row) {
-    const int64_t g = signal[row] + static_cast<int64_t>(random() % 8001) - 4000;
-    const uint64_t h = 1 + random() % 4096;
-    p.rows.push_back({g, h, 1});
-    p.quantised.words[2 * row] = static_cast<uint64_t>(g);
-    p.quantised.words[2 * row + 1] = (uint64_t{1} << 48) + h;
-  }
-  return p;
-}
-
-GrowParameters RandomParameters(Random& random) {
-  GrowParameters parameters;
-  parameters.max_leaf_nodes = 2 + random() % 40;
-  parameters.max_depth = random() % 3 == 0 ? 1 + random() % 6 : 0;
-  parameters.split.min_samples_leaf = 1 + random() % 20;
-  parameters.split.min_child_weight = random() % 2 == 0 ? 0 : 1e-3;
-  parameters.split.l2_regularization = random() % 2 == 0 ? 0 : 1;
-  return parameters;
-}
-
-struct Grown {
-  GrownTree grown;
-  std::vector<uint32_t> row_ids;  // of each leaf ascending
-};
-
-Grown Grow(const Problem& p, const GrowParameters& parameters, const Context& context,
-           const std::vector<uint32_t>* rows = nullptr) {
-  Grown result;
-  RunOnThreads(context, [&] {
-    TreeGrower grower(context, p.mapper, p.bins, parameters);
-    if (rows != nullptr) grower.UseRows(*rows);
-    result.grown = grower.Grow(p.quantised, 99);
-    result.row_ids.assign(grower.row_ids(),
-                          grower.row_ids() + (rows == nullptr ? p.num_rows : rows->size()));
-  });
-  for (const LeafRows& leaf : result.grown.leaves)
-    std::sort(result.row_ids.begin() + leaf.begin, result.row_ids.begin() + leaf.end);
-  return result;
-}
-
-Context ContextOf(int threads, Isa isa = SupportedIsas().back()) {
-  Context context;
-  context.threads = threads;
-  context.isa = isa;
-  return context;
-}
 
 void ExpectEqual(const Grown& got, const Grown& expected) {
   EXPECT_EQ(got.grown.tree, expected.grown.tree);
@@ -116,6 +34,7 @@ TEST(TreeGrower, GrowsTheSameTreeHoweverItIsDone) {
     const Problem p = MakeProblem(50 + random() % 3000, 1 + random() % 12, random);
     GrowParameters parameters = RandomParameters(random);
     if (random() % 3 == 0) parameters.max_features = 0.5;
+    if (random() % 2 == 0) ConstrainAtRandom(p, random, parameters);
     std::vector<uint32_t> sample;
     for (uint32_t row = 0; row < p.num_rows; ++row)
       if (random() % 4 > 0) sample.push_back(row);
@@ -199,15 +118,39 @@ TEST(TreeGrower, KeepsItsLimitsAndItsBooks) {
 struct NaiveLeaf {
   size_t node, depth;
   std::vector<uint32_t> rows;
+  std::vector<uint32_t> above;  // features of the splits above it
+  double lower, upper;
+  TestNode test;
   Split split;
 };
 
+// Features that share a group with all those above.
+std::vector<uint32_t> AllowedBelow(const GrowParameters& parameters, size_t num_features,
+                                   const std::vector<uint32_t>& above) {
+  std::vector<uint32_t> allowed;
+  for (uint32_t f = 0; f < num_features; ++f) {
+    std::set<uint32_t> path(above.begin(), above.end());
+    path.insert(f);
+    bool ok = parameters.interactions.groups.empty();
+    for (const auto& group : parameters.interactions.groups)
+      ok |= std::all_of(path.begin(), path.end(), [&](uint32_t g) {
+        return std::find(group.begin(), group.end(), g) != group.end();
+      });
+    const size_t most = parameters.interactions.max_path_features;
+    if (ok && (most == 0 || path.size() <= most)) allowed.push_back(f);
+  }
+  return allowed;
+}
+
 NaiveLeaf MakeLeaf(const Problem& p, const GrowParameters& parameters, size_t node, size_t depth,
-                   std::vector<uint32_t> rows) {
-  NaiveLeaf leaf{node, depth, std::move(rows), {}};
-  if (parameters.max_depth != 0 && depth >= parameters.max_depth) return leaf;
-  TestNode test;
+                   std::vector<uint32_t> rows, std::vector<uint32_t> above, double lower,
+                   double upper) {
+  NaiveLeaf leaf{node, depth, std::move(rows), std::move(above), lower, upper, {}, {}};
+  TestNode& test = leaf.test;
   test.mapper = p.mapper;
+  test.directions = parameters.monotonic;
+  test.lower = lower;
+  test.upper = upper;
   test.format = p.quantised.format;
   test.parameters = parameters.split;
   const HistogramLayout layout = test.layout();
@@ -224,22 +167,49 @@ NaiveLeaf MakeLeaf(const Problem& p, const GrowParameters& parameters, size_t no
       test.histogram.counts()[cell] += 1;
     }
   }
-  leaf.split = NaiveSearch(test).Search({});
+  if (parameters.max_depth == 0 || depth < parameters.max_depth)
+    leaf.split =
+        NaiveSearch(test).Search(AllowedBelow(parameters, p.mapper.features.size(), leaf.above));
   return leaf;
+}
+
+// The leaves below an accepted split.
+std::pair<NaiveLeaf, NaiveLeaf> SplitLeaf(const Problem& p, const GrowParameters& parameters,
+                                          const NaiveLeaf& leaf, size_t first_child) {
+  const size_t feature = static_cast<size_t>(leaf.split.feature);
+  std::vector<uint32_t> left, right;
+  for (const uint32_t row : leaf.rows)
+    (leaf.split.left_bins.Contains(p.bins.row(row)[feature]) ? left : right).push_back(row);
+  std::vector<uint32_t> above = leaf.above;
+  above.push_back(static_cast<uint32_t>(feature));
+  const auto value = [&](const NodeSums& sums) {
+    const double g = static_cast<double>(sums.gradient) * leaf.test.format.gradient_step();
+    const double h = static_cast<double>(sums.hessian) * leaf.test.format.hessian_step();
+    return std::clamp(-g / (h + parameters.split.l2_regularization), leaf.lower, leaf.upper);
+  };
+  const double middle = (value(leaf.split.left) + value(leaf.test.sums - leaf.split.left)) / 2;
+  const int direction = parameters.monotonic.empty() ? 0 : parameters.monotonic[feature];
+  return {MakeLeaf(p, parameters, first_child, leaf.depth + 1, left, above,
+                   direction < 0 ? middle : leaf.lower, direction > 0 ? middle : leaf.upper),
+          MakeLeaf(p, parameters, first_child + 1, leaf.depth + 1, right, above,
+                   direction > 0 ? middle : leaf.lower, direction < 0 ? middle : leaf.upper)};
 }
 
 TEST(TreeGrower, EqualsANaiveBestFirstGrower) {
   size_t compared = 0;
-  for (uint64_t seed = 0; seed < 60; ++seed) {
+  for (uint64_t seed = 0; seed < 120; ++seed) {
     SCOPED_TRACE(testing::Message() << "seed " << seed);
     Random random(seed);
     const Problem p = MakeProblem(30 + random() % 400, 1 + random() % 5, random);
-    const GrowParameters parameters = RandomParameters(random);
+    GrowParameters parameters = RandomParameters(random);
+    if (seed % 2 == 1) ConstrainAtRandom(p, random, parameters);
     const GrownTree grown = Grow(p, parameters, ContextOf(2)).grown;
 
     std::vector<uint32_t> all(p.num_rows);
     std::iota(all.begin(), all.end(), 0u);
-    std::vector<NaiveLeaf> open = {MakeLeaf(p, parameters, 0, 0, all)};
+    constexpr double kInf = std::numeric_limits<double>::infinity();
+    std::vector<NaiveLeaf> open;
+    open.push_back(MakeLeaf(p, parameters, 0, 0, all, {}, -kInf, kInf));
     size_t nodes = 1;
     bool tie = false;
     while ((nodes + 1) / 2 < parameters.max_leaf_nodes) {
@@ -251,7 +221,7 @@ TEST(TreeGrower, EqualsANaiveBestFirstGrower) {
       tie |= std::count_if(open.begin(), open.end(), [&](const NaiveLeaf& leaf) {
                return leaf.split.gain == best->split.gain;
              }) > 1;
-      const NaiveLeaf leaf = *best;
+      const NaiveLeaf leaf = std::move(*best);
       open.erase(best);
       if (tie) break;  // which of equal leaves comes first is the hash's choice
       ASSERT_LT(leaf.node, grown.tree.nodes.size());
@@ -261,21 +231,16 @@ TEST(TreeGrower, EqualsANaiveBestFirstGrower) {
       ASSERT_EQ(node.missing_left, leaf.split.missing_left);
       ASSERT_EQ(static_cast<size_t>(node.left), nodes);
       ASSERT_EQ(grown.route[leaf.node].left_bins, leaf.split.left_bins);
-      std::vector<uint32_t> left, right;
-      for (const uint32_t row : leaf.rows) {
-        const bool goes_left =
-            leaf.split.left_bins.Contains(p.bins.row(row)[static_cast<size_t>(node.feature)]);
-        (goes_left ? left : right).push_back(row);
-      }
-      open.push_back(MakeLeaf(p, parameters, nodes, leaf.depth + 1, left));
-      open.push_back(MakeLeaf(p, parameters, nodes + 1, leaf.depth + 1, right));
+      auto [left, right] = SplitLeaf(p, parameters, leaf, nodes);
+      open.push_back(std::move(left));
+      open.push_back(std::move(right));
       nodes += 2;
     }
     if (tie) continue;
     ASSERT_EQ(grown.tree.nodes.size(), nodes);
     ++compared;
   }
-  EXPECT_GT(compared, 50u);
+  EXPECT_GT(compared, 100u);
 }
 
 TEST(TreeGrower, ModelSplitsSayWhatTheBinsSay) {
@@ -306,18 +271,6 @@ TEST(TreeGrower, ModelSplitsSayWhatTheBinsSay) {
       }
     }
   }
-}
-
-TEST(TreeGrower, ColumnSamplingDependsOnTheKeyAlone) {
-  Random random(7);
-  const Problem p = MakeProblem(1000, 12, random);
-  GrowParameters parameters;
-  parameters.max_features = 0.25;
-  const Context context = ContextOf(1);
-  TreeGrower grower(context, p.mapper, p.bins, parameters);
-  const Tree first = grower.Grow(p.quantised, 1).tree, second = grower.Grow(p.quantised, 2).tree;
-  EXPECT_NE(first, second);
-  EXPECT_EQ(grower.Grow(p.quantised, 1).tree, first);
 }
 
 TEST(TreeGrower, ATreeMayBeItsRootAlone) {
