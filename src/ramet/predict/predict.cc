@@ -2,31 +2,19 @@
 
 #include <algorithm>
 #include <cstring>
+#include <unordered_map>
 #include <variant>
 
+#include "ramet/base/fpu.h"
 #include "ramet/bins/dataset.h"
 #include "ramet/loss/loss.h"
 #include "ramet/parallel/parallel.h"
 #include "ramet/predict/forest.h"
+#include "ramet/predict/source.h"
 #include "ramet/predict/walk.h"
 
 namespace ramet {
 namespace {
-
-struct Block {
-  size_t chunk, begin, end;  // rows of the chunk
-  size_t first_row;          // of the table
-  size_t number;
-};
-
-std::vector<Block> BlocksOf(const Table& table) {
-  std::vector<Block> blocks;
-  for (size_t c = 0; c < table.num_chunks(); ++c)
-    for (size_t begin = 0; begin < table.chunk(c).num_rows(); begin += kRowsPerBlock)
-      blocks.push_back({c, begin, std::min(table.chunk(c).num_rows(), begin + kRowsPerBlock),
-                        table.chunk_begin(c) + begin, blocks.size()});
-  return blocks;
-}
 
 // The column-major bins of a block, and where triplets need it their row-major copy.
 template <class Bin>
@@ -79,6 +67,8 @@ Status CheckLoss(const Model& model) {
   return {};
 }
 
+Error Stopped() { return CancelledError("prediction was stopped"); }
+
 }  // namespace
 
 struct Predictor::Impl {
@@ -90,11 +80,22 @@ struct Predictor::Impl {
   size_t num_trees = 0;
   Status usable;  // a file may name a loss that does not have the model's outputs, say
 
+  Result<std::vector<size_t>> MatchColumns(const Schema& schema) const;
+  Result<RowSource> Rows(const Table& table) const {
+    RAMET_ASSIGN(std::vector<size_t> columns, MatchColumns(table.schema()));
+    return RowSource(table, std::move(columns));
+  }
+  Result<RowSource> Rows(const MatrixView& matrix) const;
+  Result<Buffer<double>> RawScores(const Context& context, const RowSource& source,
+                                   size_t rounds) const;
+  Result<Buffer<int32_t>> Leaves(const Context& context, const RowSource& source) const;
+  Result<StagedScores> Stage(const Context& context, const RowSource& source) const;
+  Status NextStage(const Context& context, StagedScores& staged) const;
+
   template <class Bin>
-  Status EncodeBlock(Isa isa, const Table& table, std::span<const size_t> columns,
-                     const Block& block, Bin* bins) const {
+  Status EncodeBlock(Isa isa, const RowSource& source, const RowBlock& block, Bin* bins) const {
     for (size_t f = 0; f < features.size(); ++f) {
-      const ColumnView column = table.chunk(block.chunk).column(columns[features[f].model_feature]);
+      const ColumnView column = source.column(block.chunk, features[f].model_feature);
       Bin* out = bins + f * kRowsPerBlock;
       RAMET_RETURN_IF_ERROR(
           features[f].kind == FeatureKind::kNumeric
@@ -104,26 +105,30 @@ struct Predictor::Impl {
     return {};
   }
 
-  // Calls visit(forest, block, bins) for every block of the table, on all threads.
+  // Calls visit(forest, block, bins) for every block of rows, on all threads.
   template <class Visit>
-  Status ForEachBlock(const Context& context, const Table& table, std::span<const size_t> columns,
-                      const Visit& visit) const {
-    const std::vector<Block> blocks = BlocksOf(table);
+  Status ForEachBlock(const Context& context, const RowSource& source, const Visit& visit) const {
+    const std::vector<RowBlock> blocks = BlocksOf(source, kRowsPerBlock);
     std::vector<Status> statuses(blocks.size());
     std::visit(
         [&]<class Bin>(const Forest<Bin>& trees) {
+          const auto do_block = [&](const RowBlock& block) {
+            if (context.Cancelled()) return;
+            BlockBins<Bin> bins(trees);
+            Status& status = statuses[block.number];
+            status = EncodeBlock(context.isa, source, block, bins.columns());
+            if (status.ok()) visit(trees, block, bins.Finish(context.isa, block.rows()));
+          };
+          if (blocks.size() == 1) {
+            const FloatingPointGuard guard;
+            return do_block(blocks[0]);
+          }
           RunOnThreads(context, [&] {
-            ParallelFor(0, blocks.size(), 1, [&](size_t b, size_t) {
-              if (context.Cancelled()) return;
-              BlockBins<Bin> bins(trees);
-              statuses[b] = EncodeBlock(context.isa, table, columns, blocks[b], bins.columns());
-              if (statuses[b].ok())
-                visit(trees, blocks[b], bins.Finish(context.isa, blocks[b].end - blocks[b].begin));
-            });
+            ParallelFor(0, blocks.size(), 1, [&](size_t b, size_t) { do_block(blocks[b]); });
           });
         },
         forest);
-    if (context.Cancelled()) return CancelledError("prediction was stopped");
+    if (context.Cancelled()) return Stopped();
     for (Status& status : statuses)
       if (!status.ok()) return status.TakeError();
     return {};
@@ -168,14 +173,20 @@ Predictor& Predictor::operator=(Predictor&&) noexcept = default;
 
 size_t Predictor::num_outputs() const { return impl_->base_scores.size(); }
 size_t Predictor::num_trees() const { return impl_->num_trees; }
+size_t Predictor::num_features() const { return impl_->feature_names.size(); }
 
 Result<std::vector<size_t>> Predictor::MatchColumns(const Schema& schema) const {
-  if (!impl_->usable.ok()) return Error(impl_->usable.error());
+  return impl_->MatchColumns(schema);
+}
+
+Result<std::vector<size_t>> Predictor::Impl::MatchColumns(const Schema& schema) const {
+  if (!usable.ok()) return Error(usable.error());
   std::vector<size_t> columns;
-  for (size_t f = 0; f < impl_->feature_names.size(); ++f) {
-    RAMET_ASSIGN(const size_t column, schema.Require(impl_->feature_names[f]));
+  columns.reserve(feature_names.size());
+  for (size_t f = 0; f < feature_names.size(); ++f) {
+    RAMET_ASSIGN(const size_t column, schema.Require(feature_names[f]));
     const Field& field = schema.fields[column];
-    if (impl_->feature_kinds[f] == FeatureKind::kNumeric && !IsNumeric(field.type))
+    if (feature_kinds[f] == FeatureKind::kNumeric && !IsNumeric(field.type))
       return DataError("column \"" + field.name + "\" holds " +
                        std::string(ValueTypeName(field.type)) +
                        "s, but was numeric in training. Convert it to numbers.");
@@ -184,115 +195,145 @@ Result<std::vector<size_t>> Predictor::MatchColumns(const Schema& schema) const 
   return columns;
 }
 
-Result<Buffer<double>> Predictor::RawScores(const Context& context, const Table& table,
-                                            size_t rounds) const {
-  RAMET_ASSIGN(const std::vector<size_t> columns, MatchColumns(table.schema()));
-  const size_t outputs = num_outputs();
-  const size_t trees =
-      rounds == 0 ? impl_->num_trees : std::min(impl_->num_trees, rounds * outputs);
-  Buffer<double> scores(table.num_rows() * outputs);
-  RAMET_RETURN_IF_ERROR(impl_->ForEachBlock(
-      context, table, columns,
-      [&]<class Bin>(const Forest<Bin>& forest, const Block& block, const ForestBlock<Bin>& bins) {
-        const size_t rows = block.end - block.begin;
+Result<RowSource> Predictor::Impl::Rows(const MatrixView& matrix) const {
+  if (!usable.ok()) return Error(usable.error());
+  if (matrix.columns != feature_names.size())
+    return InvalidArgument("the matrix has " + std::to_string(matrix.columns) +
+                           " columns, but the model has " + std::to_string(feature_names.size()) +
+                           " features. Give it the columns it was trained on, in that order.");
+  return RowSource(matrix, feature_names);
+}
+
+Result<Buffer<double>> Predictor::Impl::RawScores(const Context& context, const RowSource& source,
+                                                  size_t rounds) const {
+  const size_t outputs = base_scores.size();
+  const size_t trees = rounds == 0 ? num_trees : std::min(num_trees, rounds * outputs);
+  Buffer<double> scores(source.num_rows() * outputs);
+  RAMET_RETURN_IF_ERROR(ForEachBlock(
+      context, source,
+      [&]<class Bin>(const Forest<Bin>& all, const RowBlock& block, const ForestBlock<Bin>& bins) {
         double* out = scores.data() + block.first_row * outputs;
-        for (size_t i = 0; i < rows * outputs; ++i) out[i] = impl_->base_scores[i % outputs];
+        for (size_t i = 0; i < block.rows() * outputs; ++i) out[i] = base_scores[i % outputs];
         for (size_t t = 0; t < trees; ++t)
-          AddTree(context.isa, forest.trees[t], bins, rows, out + t % outputs, outputs);
+          AddTree(context.isa, all.trees[t], bins, block.rows(), out + t % outputs, outputs);
       }));
   return scores;
 }
 
-Result<Buffer<int32_t>> Predictor::Leaves(const Context& context, const Table& table) const {
-  RAMET_ASSIGN(const std::vector<size_t> columns, MatchColumns(table.schema()));
-  const size_t trees = impl_->num_trees;
-  Buffer<int32_t> leaves(table.num_rows() * trees);
-  RAMET_RETURN_IF_ERROR(impl_->ForEachBlock(
-      context, table, columns,
-      [&]<class Bin>(const Forest<Bin>& forest, const Block& block, const ForestBlock<Bin>& bins) {
-        int32_t* out = leaves.data() + block.first_row * trees;
-        const size_t rows = block.end - block.begin;
+Result<Buffer<int32_t>> Predictor::Impl::Leaves(const Context& context,
+                                                const RowSource& source) const {
+  Buffer<int32_t> leaves(source.num_rows() * num_trees);
+  RAMET_RETURN_IF_ERROR(ForEachBlock(
+      context, source,
+      [&]<class Bin>(const Forest<Bin>& all, const RowBlock& block, const ForestBlock<Bin>& bins) {
+        int32_t* out = leaves.data() + block.first_row * num_trees;
         uint32_t nodes[kRowsPerBlock];
-        for (size_t t = 0; t < trees; ++t) {
-          FindLeaves(context.isa, forest.trees[t], bins, rows, nodes);
-          for (size_t i = 0; i < rows; ++i) out[i * trees + t] = static_cast<int32_t>(nodes[i]);
+        for (size_t t = 0; t < num_trees; ++t) {
+          FindLeaves(context.isa, all.trees[t], bins, block.rows(), nodes);
+          for (size_t i = 0; i < block.rows(); ++i)
+            out[i * num_trees + t] = static_cast<int32_t>(nodes[i]);
         }
       }));
   return leaves;
 }
 
+Result<StagedScores> Predictor::Impl::Stage(const Context& context, const RowSource& source) const {
+  StagedScores staged;
+  staged.predictor_ = this;
+  staged.num_rows_ = source.num_rows();
+  staged.scores_ = Buffer<double>(source.num_rows() * base_scores.size());
+  for (size_t i = 0; i < staged.scores_.size(); ++i)
+    staged.scores_[i] = base_scores[i % base_scores.size()];
+  // In blocks of the whole, whatever the source's chunks.
+  const size_t blocks = (source.num_rows() + kRowsPerBlock - 1) / kRowsPerBlock;
+  const auto keep = [&]<class Bin>(const Forest<Bin>& all, const RowBlock& block,
+                                   const ForestBlock<Bin>& bins) {
+    Bin* kept = reinterpret_cast<Bin*>(staged.bins_.data());
+    for (size_t i = 0; i < block.rows();) {
+      const size_t row = block.first_row + i, within = row % kRowsPerBlock;
+      const size_t count = std::min(block.rows() - i, kRowsPerBlock - within);
+      for (size_t f = 0; f < all.num_features; ++f)
+        std::copy_n(bins.columns + f * kRowsPerBlock + i, count,
+                    kept + ((row / kRowsPerBlock) * all.num_features + f) * kRowsPerBlock + within);
+      i += count;
+    }
+  };
+  std::visit(
+      [&]<class Bin>(const Forest<Bin>& all) {
+        staged.bins_ = Buffer<uint8_t>(blocks * kRowsPerBlock * all.num_features * sizeof(Bin));
+      },
+      forest);
+  RAMET_RETURN_IF_ERROR(ForEachBlock(context, source, keep));
+  return staged;
+}
+
+Status Predictor::Impl::NextStage(const Context& context, StagedScores& staged) const {
+  const size_t outputs = base_scores.size();
+  std::visit(
+      [&]<class Bin>(const Forest<Bin>& all) {
+        const size_t block_size = kRowsPerBlock * all.num_features;
+        const Bin* kept = reinterpret_cast<const Bin*>(staged.bins_.data());
+        const auto add_round = [&](size_t first, size_t last) {
+          if (context.Cancelled()) return;
+          BlockBins<Bin> bins(all);
+          const size_t rows = last - first;
+          std::copy_n(kept + first / kRowsPerBlock * block_size, block_size, bins.columns());
+          const ForestBlock<Bin> block = bins.Finish(context.isa, rows);
+          for (size_t k = 0; k < outputs; ++k)
+            AddTree(context.isa, all.trees[staged.round_ * outputs + k], block, rows,
+                    staged.scores_.data() + first * outputs + k, outputs);
+        };
+        RunOnThreads(context, [&] { ParallelFor(0, staged.num_rows_, kRowsPerBlock, add_round); });
+      },
+      forest);
+  if (context.Cancelled()) return Stopped();
+  return {};
+}
+
+Result<bool> StagedScores::Next(const Context& context) {
+  const size_t outputs = predictor_->base_scores.size();
+  if (outputs == 0 || (round_ + 1) * outputs > predictor_->num_trees) return false;
+  RAMET_RETURN_IF_ERROR(predictor_->NextStage(context, *this));
+  ++round_;
+  return true;
+}
+
+Result<Buffer<double>> Predictor::RawScores(const Context& context, const Table& table,
+                                            size_t rounds) const {
+  RAMET_ASSIGN(const RowSource source, impl_->Rows(table));
+  return impl_->RawScores(context, source, rounds);
+}
+Result<Buffer<double>> Predictor::RawScores(const Context& context, const MatrixView& matrix,
+                                            size_t rounds) const {
+  RAMET_ASSIGN(const RowSource source, impl_->Rows(matrix));
+  return impl_->RawScores(context, source, rounds);
+}
+Result<Buffer<int32_t>> Predictor::Leaves(const Context& context, const Table& table) const {
+  RAMET_ASSIGN(const RowSource source, impl_->Rows(table));
+  return impl_->Leaves(context, source);
+}
+Result<Buffer<int32_t>> Predictor::Leaves(const Context& context, const MatrixView& matrix) const {
+  RAMET_ASSIGN(const RowSource source, impl_->Rows(matrix));
+  return impl_->Leaves(context, source);
+}
+Result<StagedScores> Predictor::Stage(const Context& context, const Table& table) const {
+  RAMET_ASSIGN(const RowSource source, impl_->Rows(table));
+  return impl_->Stage(context, source);
+}
+Result<StagedScores> Predictor::Stage(const Context& context, const MatrixView& matrix) const {
+  RAMET_ASSIGN(const RowSource source, impl_->Rows(matrix));
+  return impl_->Stage(context, source);
+}
+
 Status Predictor::StagedRawScores(
     const Context& context, const Table& table,
     const std::function<void(size_t, const Buffer<double>&)>& stage) const {
-  RAMET_ASSIGN(const std::vector<size_t> columns, MatchColumns(table.schema()));
-  const size_t outputs = num_outputs(), num_features = impl_->features.size();
-  Buffer<double> scores(table.num_rows() * outputs);
-  for (size_t i = 0; i < scores.size(); ++i) scores[i] = impl_->base_scores[i % outputs];
-  // All blocks' bins are kept, so that values are read and placed once.
-  const std::vector<Block> blocks = BlocksOf(table);
-  return std::visit(
-      [&]<class Bin>(const Forest<Bin>& forest) -> Status {
-        const size_t block_size = kRowsPerBlock * num_features;
-        Buffer<Bin> all_bins(blocks.size() * block_size);
-        RAMET_RETURN_IF_ERROR(impl_->ForEachBlock(
-            context, table, columns,
-            [&]<class B>(const Forest<B>&, const Block& block, const ForestBlock<B>& bins) {
-              if constexpr (std::is_same_v<B, Bin>)
-                std::copy_n(bins.columns, block_size, all_bins.data() + block.number * block_size);
-            }));
-        for (size_t round = 1; round * outputs <= impl_->num_trees; ++round) {
-          if (context.Cancelled()) return CancelledError("prediction was stopped");
-          RunOnThreads(context, [&] {
-            ParallelFor(0, blocks.size(), 1, [&](size_t b, size_t) {
-              BlockBins<Bin> bins(forest);
-              std::copy_n(all_bins.data() + b * block_size, block_size, bins.columns());
-              const size_t rows = blocks[b].end - blocks[b].begin;
-              const ForestBlock<Bin> block_bins = bins.Finish(context.isa, rows);
-              for (size_t k = 0; k < outputs; ++k)
-                AddTree(context.isa, forest.trees[(round - 1) * outputs + k], block_bins, rows,
-                        scores.data() + blocks[b].first_row * outputs + k, outputs);
-            });
-          });
-          stage(round, scores);
-        }
-        return {};
-      },
-      impl_->forest);
-}
-
-Buffer<double> Response(const Context& context, const Model& model,
-                        const Buffer<double>& raw_scores) {
-  const Result<const Loss*> loss = FindLoss(model.loss);
-  RAMET_CHECK(loss.ok());
-  const size_t outputs = model.num_outputs();
-  const size_t width = model.classes.empty() ? 1 : model.classes.size();
-  const size_t rows = raw_scores.size() / outputs;
-  Buffer<double> response(rows * width);
-  RunOnThreads(context, [&] {
-    ParallelFor(0, rows, 1 << 14, [&](size_t begin, size_t end) {
-      if ((*loss)->respond_rows != nullptr) {
-        (*loss)->respond_rows(context.isa, raw_scores.data() + begin, end - begin,
-                              response.data() + begin * width);
-        return;
-      }
-      for (size_t i = begin; i < end; ++i)
-        (*loss)->respond(raw_scores.data() + i * outputs, outputs, response.data() + i * width);
-    });
-  });
-  return response;
-}
-
-std::vector<uint32_t> PredictedClasses(const Model& model, const Buffer<double>& raw_scores) {
-  const size_t outputs = model.num_outputs();
-  std::vector<uint32_t> classes(raw_scores.size() / outputs);
-  for (size_t i = 0; i < classes.size(); ++i) {
-    const double* scores = raw_scores.data() + i * outputs;
-    // One score is the log-odds of the second class; ties go to the first.
-    classes[i] = outputs == 1
-                     ? (scores[0] > 0 ? 1 : 0)
-                     : static_cast<uint32_t>(std::max_element(scores, scores + outputs) - scores);
+  RAMET_ASSIGN(StagedScores staged, Stage(context, table));
+  for (;;) {
+    RAMET_ASSIGN(const bool more, staged.Next(context));
+    if (!more) return {};
+    stage(staged.round(), staged.scores());
   }
-  return classes;
 }
 
 }  // namespace ramet

@@ -18,6 +18,14 @@
 
 namespace ramet {
 
+// All functions are thread-safe: one Predictor serves many threads. They stop with an error of code
+// kCancelled where the context says so. Few rows cost little beyond their trees: no threads are
+// asked.
+//
+// Rows come as a table, whose columns are found by name, or as a matrix, whose columns are the
+// model's features by position (an error if their number differs).
+class StagedScores;
+
 class Predictor {
  public:
   // The model must be valid (loaded or trained); it is not kept.
@@ -28,6 +36,7 @@ class Predictor {
 
   size_t num_outputs() const;
   size_t num_trees() const;
+  size_t num_features() const;
 
   // Positions in `schema` of the model's features, found by name; an error names a missing or unfit
   // column, or says that the model names a loss that it cannot have (a damaged file).
@@ -37,16 +46,50 @@ class Predictor {
   // all.
   Result<Buffer<double>> RawScores(const Context& context, const Table& table,
                                    size_t rounds = 0) const;
+  Result<Buffer<double>> RawScores(const Context& context, const MatrixView& matrix,
+                                   size_t rounds = 0) const;
   // rows x trees: the leaf's node index in its tree, row-major.
   Result<Buffer<int32_t>> Leaves(const Context& context, const Table& table) const;
+  Result<Buffer<int32_t>> Leaves(const Context& context, const MatrixView& matrix) const;
+  // Raw scores after each round, one after the other. The Predictor must outlive what is returned;
+  // the table or matrix need not.
+  Result<StagedScores> Stage(const Context& context, const Table& table) const;
+  Result<StagedScores> Stage(const Context& context, const MatrixView& matrix) const;
   // Calls `stage(round, scores)` after each of the rounds 1..n with the scores so far (rows x
   // outputs).
   Status StagedRawScores(const Context& context, const Table& table,
                          const std::function<void(size_t, const Buffer<double>&)>& stage) const;
 
  private:
+  friend class StagedScores;
   struct Impl;
   std::unique_ptr<Impl> impl_;
+};
+
+// Scores that grow by a round at a time:
+//
+//   RAMET_ASSIGN(StagedScores staged, predictor.Stage(context, table));
+//   for (;;) {
+//     RAMET_ASSIGN(const bool more, staged.Next(context));
+//     if (!more) break;
+//     Use(staged.scores());  // of the rounds 1 to staged.round()
+//   }
+//
+// Keeps the rows' bins, so that values are read and placed once.
+class StagedScores {
+ public:
+  // Adds one more round; false where there is none.
+  Result<bool> Next(const Context& context);
+  size_t round() const { return round_; }
+  const Buffer<double>& scores() const { return scores_; }  // rows x outputs, row-major
+
+ private:
+  friend class Predictor;
+  const Predictor::Impl* predictor_ = nullptr;
+  size_t num_rows_ = 0, round_ = 0;
+  Buffer<double> scores_;
+  // Of all blocks of rows, column-major: of the forest's type of bins.
+  Buffer<uint8_t> bins_;
 };
 
 // Raw scores (of a Predictor of this model) to the response: probabilities (rows x classes, two

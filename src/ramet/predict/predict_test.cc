@@ -11,6 +11,7 @@
 #include "ramet/base/isa.h"
 #include "ramet/model/testing.h"
 #include "ramet/predict/testing.h"
+#include "ramet/table/strided_testing.h"
 #include "ramet/table/testing.h"
 
 namespace ramet {
@@ -152,6 +153,85 @@ TEST(Predictor, EqualsTheNaiveWalkOnRandomModelsAndTippingPoints) {
     const Slices slices{draws.Below(3), draws.Below(3)};
     ASSERT_NO_FATAL_FAILURE(ExpectNaive(context, model, rows, rows.table.ToTable(chunks, slices)));
   }
+}
+
+// Numbers for every feature: whole ones where they are keys.
+template <class T>
+std::vector<std::vector<T>> RandomNumbers(const Model& model, RandomDraws& draws, size_t count) {
+  std::vector<std::vector<T>> columns(model.features.size(), std::vector<T>(count));
+  for (size_t f = 0; f < columns.size(); ++f) {
+    const std::vector<double> points = TippingPoints(model, f);
+    for (T& value : columns[f]) {
+      if (model.features[f].kind == FeatureKind::kCategorical || std::is_integral_v<T>)
+        value = static_cast<T>(draws.Below(100));
+      else
+        value = static_cast<T>(points[draws.Below(points.size())]);
+    }
+  }
+  return columns;
+}
+
+// A matrix of any strides, by position, predicts as its columns do by name through Arrow.
+template <class T>
+void ExpectMatrixAsTable(ValueType type, uint64_t seed) {
+  const Model model = RandomModel(seed);
+  if (model.features.empty()) return;
+  RandomDraws draws(seed ^ 0x9b05688c);
+  const auto next = [&] { return draws.Next(); };
+  const size_t count = 1 + (draws.Chance(20) ? draws.Below(1100) : draws.Below(20));
+  const std::vector<std::vector<T>> columns = RandomNumbers<T>(model, draws, count);
+  const StridedMatrix matrix(type, columns, next);
+  TestTable table;
+  for (size_t f = columns.size(); f-- > 0;) table.Add(model.feature_names[f], columns[f]);
+  Context context;
+  context.threads = 1 + static_cast<int>(draws.Below(2));
+  context.isa = SupportedIsas()[draws.Below(SupportedIsas().size())];
+  const Predictor predictor(model);
+  const Table arrow = table.ToTable(RandomChunkSizes(count, next));
+  const size_t rounds = draws.Below(4);
+  const auto scores = predictor.RawScores(context, matrix.view(), rounds);
+  const auto expected = predictor.RawScores(context, arrow, rounds);
+  ASSERT_TRUE(scores.ok() && expected.ok());
+  ASSERT_EQ(scores->size(), expected->size());
+  for (size_t i = 0; i < scores->size(); ++i)
+    ASSERT_NO_FATAL_FAILURE(ExpectBits((*scores)[i], (*expected)[i]));
+  const auto leaves = predictor.Leaves(context, matrix.view());
+  const auto expected_leaves = predictor.Leaves(context, arrow);
+  ASSERT_TRUE(leaves.ok() && expected_leaves.ok());
+  ASSERT_TRUE(
+      std::equal(leaves->begin(), leaves->end(), expected_leaves->begin(), expected_leaves->end()));
+  Result<StagedScores> staged = predictor.Stage(context, matrix.view());
+  ASSERT_TRUE(staged.ok());
+  for (size_t round = 1; round <= model.num_rounds(); ++round) {
+    ASSERT_TRUE(*staged->Next(context));
+    ASSERT_EQ(staged->round(), round);
+    const auto limited = predictor.RawScores(context, arrow, round);
+    for (size_t i = 0; i < limited->size(); ++i)
+      ASSERT_NO_FATAL_FAILURE(ExpectBits(staged->scores()[i], (*limited)[i]));
+  }
+  ASSERT_FALSE(*staged->Next(context));
+}
+
+TEST(Predictor, AMatrixPredictsAsItsColumns) {
+  for (uint64_t seed = 0; seed < kSeeds; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    ASSERT_NO_FATAL_FAILURE(ExpectMatrixAsTable<double>(ValueType::kFloat64, seed));
+    ASSERT_NO_FATAL_FAILURE(ExpectMatrixAsTable<float>(ValueType::kFloat32, seed));
+    ASSERT_NO_FATAL_FAILURE(ExpectMatrixAsTable<int8_t>(ValueType::kInt8, seed));
+  }
+}
+
+TEST(Predictor, RefusesAMatrixOfAnotherWidth) {
+  const Model model = RandomModel(1);
+  const double value = 0;
+  const MatrixView matrix{ValueType::kFloat64, &value, 1, model.features.size() + 1, 0, 0};
+  const Result<Buffer<double>> scores = Predictor(model).RawScores(Context(), matrix);
+  ASSERT_FALSE(scores.ok());
+  EXPECT_EQ(scores.error().code, ErrorCode::kInvalidArgument);
+  EXPECT_EQ(scores.error().message,
+            "the matrix has " + std::to_string(matrix.columns) + " columns, but the model has " +
+                std::to_string(model.features.size()) +
+                " features. Give it the columns it was trained on, in that order.");
 }
 
 // A chain of splits on feature 0 with the given number of thresholds, over some trees of 999 splits
