@@ -5,6 +5,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "ramet/bins/class_weight.h"
 #include "ramet/parallel/parallel.h"
 
 namespace ramet {
@@ -83,14 +84,17 @@ Result<Roles> FindRoles(const Schema& schema, const DataSpec& spec) {
   return roles;
 }
 
+Error StoppedReading() { return CancelledError("stopped while reading labels and weights"); }
+
 // Calls visit(row, value) for every row of a numeric column; stops at the first error.
 template <class Visit>
-Status VisitNumbers(const Table& table, size_t column, const Visit& visit) {
+Status VisitNumbers(const Context& context, const Table& table, size_t column, const Visit& visit) {
   std::vector<double> block(kRowsPerBlock);
   for (size_t c = 0; c < table.num_chunks(); ++c) {
     const ColumnView view = table.chunk(c).column(column);
     for (size_t begin = 0; begin < view.length(); begin += kRowsPerBlock) {
       const size_t end = std::min(view.length(), begin + kRowsPerBlock);
+      if (context.Cancelled()) return StoppedReading();
       view.ReadNumbers(begin, end, block.data());
       for (size_t i = begin; i < end; ++i)
         RAMET_RETURN_IF_ERROR(visit(table.chunk_begin(c) + i, block[i - begin]));
@@ -99,41 +103,43 @@ Status VisitNumbers(const Table& table, size_t column, const Visit& visit) {
   return {};
 }
 
-Result<std::vector<float>> ReadWeights(const Table& table, size_t column) {
+Result<std::vector<float>> ReadWeights(const Context& context, const Table& table, size_t column) {
   const std::string name = Quoted(table.schema().fields[column].name);
   std::vector<float> weights(table.num_rows());
   bool all_one = true, any = false;
-  RAMET_RETURN_IF_ERROR(VisitNumbers(table, column, [&](size_t row, double value) -> Status {
-    const float weight = static_cast<float>(value);
-    if (!(weight >= 0) || std::isinf(weight))
-      return DataError(name + ", row " + std::to_string(row + 1) + ": weight " +
-                       (std::isnan(value) ? "is missing" : std::to_string(value)) +
-                       ". Weights must be finite numbers, zero or more.");
-    weights[row] = weight;
-    all_one &= weight == 1;
-    any |= weight > 0;
-    return {};
-  }));
+  RAMET_RETURN_IF_ERROR(
+      VisitNumbers(context, table, column, [&](size_t row, double value) -> Status {
+        const float weight = static_cast<float>(value);
+        if (!(weight >= 0) || std::isinf(weight))
+          return DataError(name + ", row " + std::to_string(row + 1) + ": weight " +
+                           (std::isnan(value) ? "is missing" : std::to_string(value)) +
+                           ". Weights must be finite numbers, zero or more.");
+        weights[row] = weight;
+        all_one &= weight == 1;
+        any |= weight > 0;
+        return {};
+      }));
   if (!any) return DataError(name + ": all weights are zero, so there is nothing to learn from.");
   if (all_one) weights.clear();
   return weights;
 }
 
-Result<std::vector<double>> ReadTargets(const Table& table, size_t column) {
+Result<std::vector<double>> ReadTargets(const Context& context, const Table& table, size_t column) {
   const Field& field = table.schema().fields[column];
   if (!IsNumeric(field.type))
     return DataError(Quoted(field.name) +
                      " holds strings, but regression needs numbers. Use --task classification, or "
                      "another label.");
   std::vector<double> targets(table.num_rows());
-  RAMET_RETURN_IF_ERROR(VisitNumbers(table, column, [&](size_t row, double value) -> Status {
-    if (!std::isfinite(value))
-      return DataError(Quoted(field.name) + ", row " + std::to_string(row + 1) + ": the label is " +
-                       (std::isnan(value) ? "missing" : "infinite") +
-                       ". Remove such rows, or fill them in.");
-    targets[row] = value;
-    return {};
-  }));
+  RAMET_RETURN_IF_ERROR(
+      VisitNumbers(context, table, column, [&](size_t row, double value) -> Status {
+        if (!std::isfinite(value))
+          return DataError(Quoted(field.name) + ", row " + std::to_string(row + 1) +
+                           ": the label is " + (std::isnan(value) ? "missing" : "infinite") +
+                           ". Remove such rows, or fill them in.");
+        targets[row] = value;
+        return {};
+      }));
   return targets;
 }
 
@@ -143,7 +149,7 @@ struct ClassLabels {
 };
 
 // `known` are the classes of the training set when a validation set is read.
-Result<ClassLabels> ReadClasses(const Table& table, size_t column,
+Result<ClassLabels> ReadClasses(const Context& context, const Table& table, size_t column,
                                 const std::vector<CategoryKey>* known) {
   const std::string name = Quoted(table.schema().fields[column].name);
   std::unordered_map<CategoryKey, uint32_t> index;  // in order of appearance, until sorted below
@@ -155,6 +161,7 @@ Result<ClassLabels> ReadClasses(const Table& table, size_t column,
     const ColumnView view = table.chunk(c).column(column);
     for (size_t begin = 0; begin < view.length(); begin += kRowsPerBlock) {
       const size_t end = std::min(view.length(), begin + kRowsPerBlock);
+      if (context.Cancelled()) return StoppedReading();
       if (Status status = view.ReadKeys(begin, end, block.data()); !status.ok()) {
         Error error = status.TakeError();
         error.message = name + " is a label of classes: " + error.message;
@@ -194,6 +201,31 @@ Result<ClassLabels> ReadClasses(const Table& table, size_t column,
   return ClassLabels{std::move(classes), std::move(labels)};
 }
 
+// Sets the labels, and for classes all that belongs to them.
+Status ReadLabels(const Context& context, const Table& table, size_t column, const DataSpec& spec,
+                  const Dataset* reference, Dataset& dataset) {
+  if (!spec.classification) {
+    if (!spec.class_weight.empty())
+      return InvalidArgument(
+          "class_weight is for classes, but numbers are to be predicted. Leave it out.");
+    RAMET_ASSIGN(dataset.labels, ReadTargets(context, table, column));
+    return {};
+  }
+  RAMET_ASSIGN(
+      ClassLabels labels,
+      ReadClasses(context, table, column, reference == nullptr ? nullptr : &reference->classes));
+  dataset.classes = std::move(labels.classes);
+  dataset.labels = std::move(labels.labels);
+  if (reference != nullptr) {
+    dataset.class_factors = reference->class_factors;
+  } else if (!spec.class_weight.empty()) {
+    RAMET_ASSIGN(dataset.class_factors,
+                 ClassFactors(spec.class_weight, dataset.classes, dataset.labels));
+  }
+  if (dataset.class_factors.empty()) return {};
+  return MultiplyByClass(dataset.class_factors, dataset.labels, dataset.weights);
+}
+
 }  // namespace
 
 Result<Dataset> MakeDataset(const Context& context, Table table, const DataSpec& spec,
@@ -215,17 +247,9 @@ Result<Dataset> MakeDataset(const Context& context, Table table, const DataSpec&
     dataset.feature_types.push_back(table.schema().fields[column].format);
   }
   if (roles.weight) {
-    RAMET_ASSIGN(dataset.weights, ReadWeights(table, *roles.weight));
+    RAMET_ASSIGN(dataset.weights, ReadWeights(context, table, *roles.weight));
   }
-  if (spec.classification) {
-    RAMET_ASSIGN(
-        ClassLabels labels,
-        ReadClasses(table, roles.label, reference == nullptr ? nullptr : &reference->classes));
-    dataset.classes = std::move(labels.classes);
-    dataset.labels = std::move(labels.labels);
-  } else {
-    RAMET_ASSIGN(dataset.labels, ReadTargets(table, roles.label));
-  }
+  RAMET_RETURN_IF_ERROR(ReadLabels(context, table, roles.label, spec, reference, dataset));
   if (reference != nullptr) {
     dataset.mapper = reference->mapper;
   } else {

@@ -28,6 +28,9 @@ struct DataSpec {
       categorical;  // features to read as categories (string and dictionary columns are anyway)
   std::vector<std::string> numeric;  // dictionary-of-number features to read as numbers
   bool classification = false;       // labels are classes, else numbers
+  // Classes' weights, which rows' weights are multiplied by: "" (none), "balanced" or a JSON object
+  // (class_weight.h). A validation set has those of its reference.
+  std::string class_weight;
 };
 
 struct Dataset {
@@ -39,6 +42,8 @@ struct Dataset {
   std::vector<double> labels;        // regression: the target; classification: index into classes
   std::vector<float> weights;        // empty if all are 1
   std::vector<CategoryKey> classes;  // classification: sorted keys
+  std::vector<double>
+      class_factors;  // of the classes, within `weights`; empty without class_weight
   std::string label_name;
   // Where training continues from a model: the rows' raw scores by it (outputs x rows), and its
   // rounds' metric on the rows that early stopping watches (boost fills them, through
@@ -52,7 +57,8 @@ using BeforeBinning = std::function<Status(const Table&, Dataset&)>;
 
 // Consumes `table`. Errors name column and row: a missing or NaN or infinite label, a negative or
 // non-finite weight, all weights zero, one class only, an unknown class in a validation set, a
-// label of a wrong type.
+// label of a wrong type, an impossible class_weight. Stops within a fraction of a second when the
+// context is cancelled.
 Result<Dataset> MakeDataset(const Context& context, Table table, const DataSpec& spec,
                             const BinningParameters& parameters, const Dataset* reference = nullptr,
                             const BeforeBinning& before_binning = {});
