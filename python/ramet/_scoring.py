@@ -1,0 +1,172 @@
+"""What early stopping watches (`scoring`) and what is measured beside it (`eval_metric`)."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.metrics import get_scorer
+
+from ramet import _core
+
+# scikit-learn's scorers that are one of the engine's exact metrics; a scorer is greater when better, so some are minus.
+ENGINE_METRICS = {
+    "accuracy": ("accuracy", 1),
+    "roc_auc": ("auc", 1),
+    "average_precision": ("average_precision", 1),
+    "neg_log_loss": ("logloss", -1),
+    "r2": ("r2", 1),
+    "neg_root_mean_squared_error": ("rmse", -1),
+    "neg_mean_absolute_error": ("mae", -1),
+    "neg_mean_poisson_deviance": ("mean_poisson_deviance", -1),
+    "neg_mean_gamma_deviance": ("mean_gamma_deviance", -1),
+}
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """`metric` as the engine's parameter; `function` where it is a Python function; score = sign * value."""
+
+    metric: str
+    function: _core.Metric | None
+    sign: int
+
+
+def read_scoring(scoring: Any, task: Task) -> Scoring:
+    """What `scoring` means: 'loss', the name of a scorer or of an engine's metric, a scorer, or None for `score`."""
+    greater = {name: higher for name, _, higher in _core.metric_names()}
+    if scoring is None:
+        scoring = "accuracy" if task.classification else "r2"
+    if scoring == "loss":
+        return Scoring("auto", None, 0)
+    if isinstance(scoring, str):
+        metric, sign = ENGINE_METRICS.get(scoring, (scoring, 0))
+        if metric in greater:
+            return Scoring(metric, None, sign or (1 if greater[metric] else -1))
+        scorer, name = get_scorer(scoring), scoring
+    else:
+        scorer, name = scoring, _name_of(scoring)
+    return Scoring("auto", _core.Metric(name, task.scorer(scorer), True), 1)
+
+
+@dataclass
+class Task:
+    """What a metric in Python needs to know of the training; `classes` is set once the labels are read."""
+
+    classification: bool
+    classes: NDArray[Any] | None = None
+
+    def labels(self, labels: NDArray[np.float64]) -> NDArray[Any]:
+        return labels if self.classes is None else self.classes[labels.astype(np.intp)]
+
+    def scorer(self, scorer: Callable[..., float]) -> Callable[..., float]:
+        """An engine metric that asks `scorer` about an estimator which predicts what the engine does just now."""
+
+        def measure(
+            labels: NDArray[np.float64],
+            raw_scores: NDArray[np.float64],
+            response: NDArray[np.float64],
+            weights: NDArray[np.float32] | None,
+        ) -> float:
+            now = (_ClassifierNow if self.classification else _RegressorNow)(self.classes, raw_scores, response)
+            rows = np.empty((len(labels), 0))
+            if weights is None:
+                return float(scorer(now, rows, self.labels(labels)))
+            return float(scorer(now, rows, self.labels(labels), sample_weight=weights))
+
+        return measure
+
+    def metric(self, function: Callable[..., float]) -> Callable[..., float]:
+        """An engine metric that calls ``function(y_true, y_pred[, sample_weight])``."""
+        weighted = _takes_weights(function)
+
+        def measure(
+            labels: NDArray[np.float64],
+            raw_scores: NDArray[np.float64],
+            response: NDArray[np.float64],
+            weights: NDArray[np.float32] | None,
+        ) -> float:
+            if response.ndim == 2 and response.shape[1] <= 2:
+                response = response[:, -1]
+            if weights is not None and weighted:
+                return float(function(self.labels(labels), response, sample_weight=weights))
+            return float(function(self.labels(labels), response))
+
+        return measure
+
+
+def read_eval_metrics(value: Any, task: Task) -> list[str | _core.Metric]:
+    """Names of engine metrics and functions, one or a list of them."""
+    if value is None:
+        return []
+    known = [name for name, _, _ in _core.metric_names()]
+    metrics: list[str | _core.Metric] = []
+    for item in value if isinstance(value, list | tuple) else [value]:
+        if isinstance(item, str):
+            if item not in known:
+                raise ValueError(f"eval_metric {item!r} is not known. Use a function or one of: {', '.join(known)}.")
+            metrics.append(item)
+        elif callable(item):
+            metrics.append(
+                _core.Metric(_name_of(item), task.metric(item), bool(getattr(item, "greater_is_better", False)))
+            )
+        else:
+            raise TypeError(f"eval_metric: {item!r} is neither a name nor a function of y_true and y_pred.")
+    return metrics
+
+
+def _name_of(function: object) -> str:
+    return str(getattr(function, "__name__", None) or type(function).__name__.strip("_"))
+
+
+def _takes_weights(function: Callable[..., float]) -> bool:
+    try:
+        return "sample_weight" in inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return False
+
+
+class _RegressorNow(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+    """A fitted regressor whose predictions are known."""
+
+    def __init__(
+        self, classes: NDArray[Any] | None, raw_scores: NDArray[np.float64], response: NDArray[np.float64]
+    ) -> None:
+        self._response = response
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    def predict(self, X: object) -> NDArray[np.float64]:
+        return self._response.reshape(len(self._response))
+
+
+class _ClassifierNow(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """A fitted classifier whose predictions are known."""
+
+    def __init__(
+        self, classes: NDArray[Any] | None, raw_scores: NDArray[np.float64], response: NDArray[np.float64]
+    ) -> None:
+        self.classes_ = classes
+        self._raw_scores = raw_scores
+        self._response = response
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    def predict(self, X: object) -> NDArray[Any]:
+        assert self.classes_ is not None
+        classes: NDArray[Any] = self.classes_[np.argmax(self._response, axis=1)]
+        return classes
+
+    def predict_proba(self, X: object) -> NDArray[np.float64]:
+        return self._response
+
+    def decision_function(self, X: object) -> NDArray[np.float64]:
+        raw = self._raw_scores
+        return raw.reshape(len(raw)) if raw.ndim == 1 or raw.shape[1] == 1 else raw
