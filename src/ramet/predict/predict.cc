@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <set>
 #include <unordered_map>
 #include <variant>
 
@@ -10,6 +11,7 @@
 #include "ramet/loss/loss.h"
 #include "ramet/parallel/parallel.h"
 #include "ramet/predict/forest.h"
+#include "ramet/predict/row.h"
 #include "ramet/predict/source.h"
 #include "ramet/predict/walk.h"
 
@@ -74,6 +76,7 @@ Error Stopped() { return CancelledError("prediction was stopped"); }
 struct Predictor::Impl {
   std::vector<double> base_scores;
   std::vector<std::string> feature_names;
+  bool distinct_names = true;
   std::vector<FeatureKind> feature_kinds;
   std::vector<ForestFeature> features;  // used ones
   std::variant<Forest<uint8_t>, Forest<uint16_t>, Forest<uint32_t>> forest;
@@ -92,17 +95,36 @@ struct Predictor::Impl {
   Result<StagedScores> Stage(const Context& context, const RowSource& source) const;
   Status NextStage(const Context& context, StagedScores& staged) const;
 
+  // out[i] = bin of row begin + i of used feature f.
   template <class Bin>
-  Status EncodeBlock(Isa isa, const RowSource& source, const RowBlock& block, Bin* bins) const {
-    for (size_t f = 0; f < features.size(); ++f) {
-      const ColumnView column = source.column(block.chunk, features[f].model_feature);
-      Bin* out = bins + f * kRowsPerBlock;
-      RAMET_RETURN_IF_ERROR(
-          features[f].kind == FeatureKind::kNumeric
-              ? features[f].numeric.EncodeColumn(isa, column, block.begin, block.end, out)
-              : features[f].categories.EncodeColumn(column, block.begin, block.end, out));
-    }
-    return {};
+  Status EncodeFeature(Isa isa, const RowSource& source, const RowBlock& block, size_t f,
+                       Bin* out) const {
+    const ColumnView column = source.column(block.chunk, features[f].model_feature);
+    if (features[f].kind == FeatureKind::kNumeric)
+      return features[f].numeric.EncodeColumn(isa, column, block.begin, block.end, out);
+    return features[f].categories.EncodeColumn(column, block.begin, block.end, out);
+  }
+
+  // Calls visit(forest, row, bins) for each of at most kFewRows rows, on this thread.
+  template <class Visit>
+  Status ForEachRow(const Context& context, const RowSource& source, const Visit& visit) const {
+    if (context.Cancelled()) return Stopped();
+    const FloatingPointGuard guard;
+    return std::visit(
+        [&]<class Bin>(const Forest<Bin>& all) -> Status {
+          Buffer<Bin> bins(kFewRows * all.num_features);  // row-major
+          for (const RowBlock& block : BlocksOf(source, kFewRows)) {
+            for (size_t f = 0; f < all.num_features; ++f) {
+              Bin column[kFewRows];
+              RAMET_RETURN_IF_ERROR(EncodeFeature(context.isa, source, block, f, column));
+              for (size_t i = 0; i < block.rows(); ++i) bins[i * all.num_features + f] = column[i];
+            }
+            for (size_t i = 0; i < block.rows(); ++i)
+              visit(all, block.first_row + i, bins.data() + i * all.num_features);
+          }
+          return {};
+        },
+        forest);
   }
 
   // Calls visit(forest, block, bins) for every block of rows, on all threads.
@@ -116,7 +138,9 @@ struct Predictor::Impl {
             if (context.Cancelled()) return;
             BlockBins<Bin> bins(trees);
             Status& status = statuses[block.number];
-            status = EncodeBlock(context.isa, source, block, bins.columns());
+            for (size_t f = 0; f < trees.num_features && status.ok(); ++f)
+              status =
+                  EncodeFeature(context.isa, source, block, f, bins.columns() + f * kRowsPerBlock);
             if (status.ok()) visit(trees, block, bins.Finish(context.isa, block.rows()));
           };
           if (blocks.size() == 1) {
@@ -138,6 +162,8 @@ struct Predictor::Impl {
 Predictor::Predictor(const Model& model) : impl_(std::make_unique<Impl>()) {
   impl_->base_scores = model.base_scores;
   impl_->feature_names = model.feature_names;
+  impl_->distinct_names = std::set(model.feature_names.begin(), model.feature_names.end()).size() ==
+                          model.feature_names.size();
   impl_->num_trees = model.trees.size();
   impl_->usable = CheckLoss(model);
   for (const ModelFeature& feature : model.features) impl_->feature_kinds.push_back(feature.kind);
@@ -183,8 +209,21 @@ Result<std::vector<size_t>> Predictor::Impl::MatchColumns(const Schema& schema) 
   if (!usable.ok()) return Error(usable.error());
   std::vector<size_t> columns;
   columns.reserve(feature_names.size());
+  // Most tables begin with the model's columns, in its order.
+  const bool in_order =
+      distinct_names && schema.fields.size() >= feature_names.size() &&
+      std::equal(feature_names.begin(), feature_names.end(), schema.fields.begin(),
+                 [](const std::string& name, const Field& field) { return name == field.name; });
+  std::unordered_map<std::string_view, size_t> position;  // the first of that name
+  if (!in_order)
+    for (size_t i = 0; i < schema.fields.size(); ++i) position.emplace(schema.fields[i].name, i);
   for (size_t f = 0; f < feature_names.size(); ++f) {
-    RAMET_ASSIGN(const size_t column, schema.Require(feature_names[f]));
+    size_t column = f;
+    if (!in_order) {
+      const auto found = position.find(feature_names[f]);
+      if (found == position.end()) return schema.Require(feature_names[f]).TakeError();
+      column = found->second;
+    }
     const Field& field = schema.fields[column];
     if (feature_kinds[f] == FeatureKind::kNumeric && !IsNumeric(field.type))
       return DataError("column \"" + field.name + "\" holds " +
@@ -209,6 +248,18 @@ Result<Buffer<double>> Predictor::Impl::RawScores(const Context& context, const 
   const size_t outputs = base_scores.size();
   const size_t trees = rounds == 0 ? num_trees : std::min(num_trees, rounds * outputs);
   Buffer<double> scores(source.num_rows() * outputs);
+  if (source.num_rows() <= kFewRows) {
+    RAMET_RETURN_IF_ERROR(ForEachRow(
+        context, source, [&]<class Bin>(const Forest<Bin>& all, size_t row, const Bin* bins) {
+          double* out = scores.data() + row * outputs;
+          std::copy(base_scores.begin(), base_scores.end(), out);
+          const std::span<const ForestTree<Bin>> some(all.trees.data(), trees);
+          ForEachLeafOfRow(some, bins, [&](size_t t, uint32_t leaf) {
+            out[t % outputs] += all.trees[t].values[leaf];
+          });
+        }));
+    return scores;
+  }
   RAMET_RETURN_IF_ERROR(ForEachBlock(
       context, source,
       [&]<class Bin>(const Forest<Bin>& all, const RowBlock& block, const ForestBlock<Bin>& bins) {
@@ -223,6 +274,15 @@ Result<Buffer<double>> Predictor::Impl::RawScores(const Context& context, const 
 Result<Buffer<int32_t>> Predictor::Impl::Leaves(const Context& context,
                                                 const RowSource& source) const {
   Buffer<int32_t> leaves(source.num_rows() * num_trees);
+  if (source.num_rows() <= kFewRows) {
+    RAMET_RETURN_IF_ERROR(ForEachRow(
+        context, source, [&]<class Bin>(const Forest<Bin>& all, size_t row, const Bin* bins) {
+          ForEachLeafOfRow(std::span(all.trees), bins, [&](size_t t, uint32_t leaf) {
+            leaves[row * num_trees + t] = static_cast<int32_t>(leaf);
+          });
+        }));
+    return leaves;
+  }
   RAMET_RETURN_IF_ERROR(ForEachBlock(
       context, source,
       [&]<class Bin>(const Forest<Bin>& all, const RowBlock& block, const ForestBlock<Bin>& bins) {

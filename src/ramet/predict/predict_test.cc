@@ -2,11 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <bit>
 #include <cstdlib>
 #include <limits>
 #include <set>
 #include <string>
+#include <thread>
 
 #include "ramet/base/isa.h"
 #include "ramet/model/testing.h"
@@ -100,6 +102,43 @@ Rows RandomRows(const Model& model, RandomDraws& draws, size_t count) {
 void ExpectBits(double value, double expected) {
   ASSERT_EQ(std::bit_cast<uint64_t>(value), std::bit_cast<uint64_t>(expected))
       << value << " for " << expected;
+}
+
+// A chain of splits on feature 0 with the given number of thresholds, over some trees of 999 splits
+// each.
+Model ModelOfManyThresholds(size_t thresholds) {
+  Model model;
+  model.loss = "squared_error";
+  model.features.resize(2);
+  model.feature_names = {"x", "z"};
+  model.feature_types = {"float64", "float64"};
+  model.base_scores = {0.125};
+  constexpr size_t kSplits = 999;
+  for (size_t first = 0; first < thresholds; first += kSplits) {
+    Tree tree;
+    // Balanced over [low, high): children are added behind.
+    std::vector<std::pair<size_t, size_t>> ranges = {
+        {first, std::min(thresholds, first + kSplits)}};
+    tree.nodes.resize(1);
+    for (size_t i = 0; i < tree.nodes.size(); ++i) {
+      const auto [low, high] = ranges[i];
+      if (low == high) {
+        tree.nodes[i].value = static_cast<double>(low) + 0.5;
+        continue;
+      }
+      const size_t middle = (low + high) / 2;
+      tree.nodes[i] = {.feature = 0,
+                       .left = static_cast<int32_t>(tree.nodes.size()),
+                       .threshold = static_cast<double>(middle),
+                       .gain = 1,
+                       .missing_left = i % 2 == 0};
+      tree.nodes.resize(tree.nodes.size() + 2);
+      ranges.push_back({low, middle});
+      ranges.push_back({middle + 1, high});
+    }
+    model.trees.push_back(std::move(tree));
+  }
+  return model;
 }
 
 // Every way of predicting against the walk that testing.h spells out.
@@ -221,6 +260,86 @@ TEST(Predictor, AMatrixPredictsAsItsColumns) {
   }
 }
 
+// Few rows take another way than many: a row's scores and leaves do not depend on its company.
+TEST(Predictor, RowsAlonePredictAsAmongOthers) {
+  for (uint64_t seed = 0; seed < kSeeds; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    const Model model = RandomModel(seed);
+    if (model.features.empty()) continue;
+    RandomDraws draws(seed ^ 0x1f83d9ab);
+    const auto next = [&] { return draws.Next(); };
+    const size_t count = 40, outputs = model.num_outputs(), trees = model.trees.size();
+    const StridedMatrix matrix(ValueType::kFloat64, RandomNumbers<double>(model, draws, count),
+                               next);
+    const Predictor predictor(model);
+    Context context;
+    context.isa = SupportedIsas()[draws.Below(SupportedIsas().size())];
+    const size_t rounds = draws.Below(3);
+    const Buffer<double> scores = *predictor.RawScores(context, matrix.view(), rounds);
+    const Buffer<int32_t> leaves = *predictor.Leaves(context, matrix.view());
+    for (size_t begin = 0; begin < count;) {
+      MatrixView part = matrix.view();
+      part.rows = std::min(count - begin, 1 + draws.Below(6));
+      part.data = static_cast<const char*>(part.data) +
+                  static_cast<ptrdiff_t>(begin) * part.row_stride_bytes;
+      const Buffer<double> some = *predictor.RawScores(context, part, rounds);
+      const Buffer<int32_t> some_leaves = *predictor.Leaves(context, part);
+      for (size_t i = 0; i < part.rows * outputs; ++i)
+        ASSERT_NO_FATAL_FAILURE(ExpectBits(some[i], scores[begin * outputs + i]));
+      for (size_t i = 0; i < part.rows * trees; ++i)
+        ASSERT_EQ(some_leaves[i], leaves[begin * trees + i]);
+      begin += part.rows;
+    }
+  }
+}
+
+// Wide bins, and trees with categorical splits among others.
+TEST(Predictor, RowsAloneWithManyThresholds) {
+  for (const size_t thresholds : {200u, 300u, 70000u}) {
+    const Predictor predictor(ModelOfManyThresholds(thresholds));
+    std::vector<double> values;
+    for (size_t i = 0; i < 20; ++i)
+      values.insert(values.end(), {static_cast<double>(i * thresholds / 19), 0});
+    MatrixView matrix{ValueType::kFloat64, values.data(), 20, 2,
+                      2 * sizeof(double),  sizeof(double)};
+    const Buffer<double> scores = *predictor.RawScores(Context(), matrix);
+    matrix.rows = 1;
+    for (size_t i = 0; i < 20; ++i) {
+      matrix.data = values.data() + 2 * i;
+      ASSERT_EQ((*predictor.RawScores(Context(), matrix))[0], scores[i]);
+    }
+  }
+}
+
+TEST(Predictor, ServesManyThreadsAtOnce) {
+  const Model model = RandomModel(11);
+  ASSERT_FALSE(model.features.empty());
+  RandomDraws draws(1);
+  const auto next = [&] { return draws.Next(); };
+  constexpr size_t kRows = 3000;
+  const StridedMatrix matrix(ValueType::kFloat64, RandomNumbers<double>(model, draws, kRows), next);
+  const Predictor predictor(model);
+  const Buffer<double> expected = *predictor.RawScores(Context(), matrix.view());
+  std::atomic<size_t> wrong = 0;
+  std::vector<std::thread> threads;
+  for (size_t t = 0; t < 8; ++t) {
+    threads.emplace_back([&, t] {
+      Context context;
+      context.threads = 1 + static_cast<int>(t % 3);
+      context.isa = SupportedIsas()[t % SupportedIsas().size()];
+      for (size_t rows : {size_t{1}, size_t{3}, size_t{100}, kRows}) {
+        MatrixView part = matrix.view();
+        part.rows = rows;
+        const Result<Buffer<double>> scores = predictor.RawScores(context, part);
+        if (!scores.ok() || !std::equal(scores->begin(), scores->end(), expected.begin())) ++wrong;
+        Response(context, model, *scores);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(wrong, 0u);
+}
+
 TEST(Predictor, RefusesAMatrixOfAnotherWidth) {
   const Model model = RandomModel(1);
   const double value = 0;
@@ -232,43 +351,6 @@ TEST(Predictor, RefusesAMatrixOfAnotherWidth) {
             "the matrix has " + std::to_string(matrix.columns) + " columns, but the model has " +
                 std::to_string(model.features.size()) +
                 " features. Give it the columns it was trained on, in that order.");
-}
-
-// A chain of splits on feature 0 with the given number of thresholds, over some trees of 999 splits
-// each.
-Model ModelOfManyThresholds(size_t thresholds) {
-  Model model;
-  model.loss = "squared_error";
-  model.features.resize(2);
-  model.feature_names = {"x", "z"};
-  model.feature_types = {"float64", "float64"};
-  model.base_scores = {0.125};
-  constexpr size_t kSplits = 999;
-  for (size_t first = 0; first < thresholds; first += kSplits) {
-    Tree tree;
-    // Balanced over [low, high): children are added behind.
-    std::vector<std::pair<size_t, size_t>> ranges = {
-        {first, std::min(thresholds, first + kSplits)}};
-    tree.nodes.resize(1);
-    for (size_t i = 0; i < tree.nodes.size(); ++i) {
-      const auto [low, high] = ranges[i];
-      if (low == high) {
-        tree.nodes[i].value = static_cast<double>(low) + 0.5;
-        continue;
-      }
-      const size_t middle = (low + high) / 2;
-      tree.nodes[i] = {.feature = 0,
-                       .left = static_cast<int32_t>(tree.nodes.size()),
-                       .threshold = static_cast<double>(middle),
-                       .gain = 1,
-                       .missing_left = i % 2 == 0};
-      tree.nodes.resize(tree.nodes.size() + 2);
-      ranges.push_back({low, middle});
-      ranges.push_back({middle + 1, high});
-    }
-    model.trees.push_back(std::move(tree));
-  }
-  return model;
 }
 
 // Bins of one, two and four bytes, and the numbers of thresholds at which they change.
@@ -381,14 +463,23 @@ TEST(Predictor, NoRowsAndNoTrees) {
 
 TEST(Predictor, StopsWhenCancelled) {
   const Model model = ModelOfManyThresholds(2);
-  const std::vector<double> x = {1, 2};
   const std::atomic<bool> cancelled = true;
   Context context;
   context.cancelled = &cancelled;
-  const Result<Buffer<double>> scores =
-      Predictor(model).RawScores(context, TestTable().Add("x", x).Add("z", x).ToTable());
-  ASSERT_FALSE(scores.ok());
-  EXPECT_EQ(scores.error().code, ErrorCode::kCancelled);
+  const Predictor predictor(model);
+  for (const size_t rows : {size_t{1}, size_t{100}, size_t{2000}}) {
+    const std::vector<double> values(2 * rows, 1);
+    const MatrixView matrix{ValueType::kFloat64, values.data(), rows, 2, 16, 8};
+    const auto code = [](const auto& result) {
+      return result.ok() ? ErrorCode::kIo : result.error().code;
+    };
+    EXPECT_EQ(code(predictor.RawScores(context, matrix)), ErrorCode::kCancelled);
+    EXPECT_EQ(code(predictor.Leaves(context, matrix)), ErrorCode::kCancelled);
+    EXPECT_EQ(code(predictor.Stage(context, matrix)), ErrorCode::kCancelled);
+    Result<StagedScores> staged = predictor.Stage(Context(), matrix);
+    ASSERT_TRUE(staged.ok());
+    EXPECT_EQ(code(staged->Next(context)), ErrorCode::kCancelled);
+  }
 }
 
 Model ModelOf(const std::string& loss, size_t classes, size_t outputs) {

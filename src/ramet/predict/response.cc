@@ -1,6 +1,7 @@
 // From raw scores to probabilities, values and classes.
 #include <algorithm>
 
+#include "ramet/base/fpu.h"
 #include "ramet/loss/loss.h"
 #include "ramet/parallel/parallel.h"
 #include "ramet/predict/predict.h"
@@ -15,17 +16,22 @@ Buffer<double> Response(const Context& context, const Model& model,
   const size_t width = model.classes.empty() ? 1 : model.classes.size();
   const size_t rows = raw_scores.size() / outputs;
   Buffer<double> response(rows * width);
-  RunOnThreads(context, [&] {
-    ParallelFor(0, rows, 1 << 14, [&](size_t begin, size_t end) {
-      if ((*loss)->respond_rows != nullptr) {
-        (*loss)->respond_rows(context.isa, raw_scores.data() + begin, end - begin,
-                              response.data() + begin * width);
-        return;
-      }
-      for (size_t i = begin; i < end; ++i)
-        (*loss)->respond(raw_scores.data() + i * outputs, outputs, response.data() + i * width);
-    });
-  });
+  const auto respond = [&](size_t begin, size_t end) {
+    if ((*loss)->respond_rows != nullptr) {
+      (*loss)->respond_rows(context.isa, raw_scores.data() + begin, end - begin,
+                            response.data() + begin * width);
+      return;
+    }
+    for (size_t i = begin; i < end; ++i)
+      (*loss)->respond(raw_scores.data() + i * outputs, outputs, response.data() + i * width);
+  };
+  constexpr size_t kRowsPerTask = 1 << 14;
+  if (rows <= kRowsPerTask) {
+    const FloatingPointGuard guard;
+    respond(0, rows);
+  } else {
+    RunOnThreads(context, [&] { ParallelFor(0, rows, kRowsPerTask, respond); });
+  }
   return response;
 }
 
