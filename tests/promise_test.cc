@@ -89,22 +89,40 @@ Result<TrainResult> Fit(const Case& c, const Way& way, int64_t rounds,
                         const TrainOptions& options = {}) {
   TrainParameters parameters = c.task.parameters();
   parameters.max_iter = rounds;
-  BeforeBinning before;
-  if (options.initial_model != nullptr)
-    before = ContinueFrom(way.context, parameters, *options.initial_model, c.validates);
-  RAMET_ASSIGN(const Dataset train,
-               MakeDataset(way.context, c.columns.ToTable(way.chunks, way.slices), c.task.spec(),
-                           BinningOf(parameters), nullptr, before));
-  if (!c.validates) return Train(way.context, parameters, train, nullptr, options);
-  RAMET_ASSIGN(const Dataset validation,
-               MakeDataset(way.context, c.validation_columns.ToTable(way.chunks, way.slices),
-                           c.task.spec(), BinningOf(parameters), &train, before));
-  return Train(way.context, parameters, train, &validation, options);
+  const auto before = [&](DataRole role) {
+    return options.initial_model == nullptr
+               ? BeforeBinning()
+               : ContinueFrom(way.context, parameters, *options.initial_model, role);
+  };
+  RAMET_ASSIGN(
+      const Dataset train,
+      MakeDataset(way.context, c.columns.ToTable(way.chunks, way.slices), c.task.spec(),
+                  BinningOf(parameters), nullptr,
+                  before(c.validates ? DataRole::kTrainingWithEvalSets : DataRole::kTraining)));
+  if (!c.validates) return Train(way.context, parameters, train, {}, options);
+  RAMET_ASSIGN(
+      const Dataset validation,
+      MakeDataset(way.context, c.validation_columns.ToTable(way.chunks, way.slices), c.task.spec(),
+                  BinningOf(parameters), &train, before(DataRole::kEvalSet)));
+  const EvalSet sets[] = {{"validation", &validation}};
+  return Train(way.context, parameters, train, sets, options);
 }
 
 void ExpectSameScores(const Buffer<double>& scores, const Buffer<double>& expected) {
   ASSERT_EQ(scores.size(), expected.size());
   ASSERT_EQ(std::memcmp(scores.data(), expected.data(), scores.size() * sizeof(double)), 0);
+}
+
+void ExpectSameCurves(const std::vector<Curve>& curves, const std::vector<Curve>& expected) {
+  ASSERT_EQ(curves.size(), expected.size());
+  for (size_t c = 0; c < curves.size(); ++c) {
+    ASSERT_EQ(curves[c].set, expected[c].set);
+    ASSERT_EQ(curves[c].metric, expected[c].metric);
+    ASSERT_EQ(curves[c].values.size(), expected[c].values.size());
+    ASSERT_EQ(std::memcmp(curves[c].values.data(), expected[c].values.data(),
+                          curves[c].values.size() * sizeof(double)),
+              0);
+  }
 }
 
 // However it is trained, it is one model with one history.
@@ -117,10 +135,7 @@ void ExpectOneModel(const Case& c, const std::vector<Way>& ways, const TrainResu
     ASSERT_EQ(result->model, expected.model);
     ASSERT_EQ(result->best_round, expected.best_round);
     ASSERT_EQ(result->stopped_early, expected.stopped_early);
-    ASSERT_EQ(result->validation_history.size(), expected.validation_history.size());
-    for (size_t i = 0; i < expected.validation_history.size(); ++i)
-      ASSERT_EQ(std::bit_cast<uint64_t>(result->validation_history[i]),
-                std::bit_cast<uint64_t>(expected.validation_history[i]));
+    ExpectSameCurves(result->curves, expected.curves);
   }
 }
 
@@ -141,7 +156,7 @@ void ExpectOnePrediction(const Case& c, const std::vector<Way>& ways, const Trai
 // The metric of training's own scores on the validation set is that of the model's predictions, bit
 // by bit (G3).
 void ExpectReplay(const Case& c, const Way& way, const TrainResult& trained) {
-  if (!c.validates || trained.validation_history.empty()) return;
+  if (!c.validates) return;
   const Result<Dataset> train =
       MakeDataset(way.context, c.columns.ToTable(), c.task.spec(), BinningOf(c.task.parameters()));
   const Result<Dataset> validation =
@@ -152,9 +167,9 @@ void ExpectReplay(const Case& c, const Way& way, const TrainResult& trained) {
   ASSERT_TRUE(scores.ok()) << scores.error().message;
   const Evaluation evaluation{scores->span(), trained.model.num_outputs(), validation->labels,
                               validation->weights};
-  const double metric = (*FindMetric(trained.metric_name))->compute(way.context, evaluation);
+  const double metric = (*FindMetric(trained.curves[0].metric))->compute(way.context, evaluation);
   ASSERT_EQ(std::bit_cast<uint64_t>(metric),
-            std::bit_cast<uint64_t>(trained.validation_history[trained.best_round - 1]));
+            std::bit_cast<uint64_t>(trained.curves[0].values[trained.model.num_rounds()]));
 }
 
 // Stopped after some rounds and taken up from the file, it is the model that was not stopped (G2).
@@ -176,6 +191,7 @@ void ExpectResumes(const Case& c, const std::vector<Way>& ways, RandomDraws& dra
   ASSERT_TRUE(whole.ok()) << whole.error().message;
   ASSERT_EQ(Digest(whole->model), Digest(expected.model));
   ASSERT_EQ(whole->model, expected.model);
+  ExpectSameCurves(whole->curves, expected.curves);
 }
 
 // Cancelled, it leaves the trees so far in the checkpoint, from which the model that was not
@@ -192,7 +208,10 @@ void ExpectResumesFromCheckpoint(const Case& c, Way way, RandomDraws& draws,
   TrainOptions options;
   options.checkpoint_path = path;
   options.checkpoint_every = 1 + draws.Below(4);
-  options.on_round = [&](const RoundReport& report) { cancelled = report.round == stop; };
+  options.on_round = [&](const RoundReport& report) -> Result<bool> {
+    cancelled = report.round == stop;
+    return false;
+  };
   const Result<TrainResult> part = Fit(c, way, static_cast<int64_t>(rounds), options);
   cancelled = false;
   if (part.ok()) {  // it was over before it was cancelled

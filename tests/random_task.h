@@ -253,7 +253,7 @@ class RandomTask {
     if (draws.Chance(50)) p.loss = loss_.name;
     p.max_iter = 1 + static_cast<int64_t>(draws.Below(num_classes_ > 2 ? 5 : 10));
     p.learning_rate = OneOf(draws, {0.05, 0.1, 0.5, 1.0});
-    p.max_leaf_nodes = OneOf<int64_t>(draws, {2, 5, 16, 31, 60});
+    p.max_leaf_nodes = OneOf<int64_t>(draws, {0, 2, 5, 16, 31, 60});
     p.max_depth = OneOf<int64_t>(draws, {0, 0, 1, 3, 6});
     p.min_samples_leaf = OneOf<int64_t>(draws, {1, 5, 20});
     p.min_child_weight = OneOf(draws, {0.0, 1e-3, 1.0});
@@ -268,7 +268,8 @@ class RandomTask {
     p.max_categories_per_split = OneOf(draws, {1, 8, 32});
     p.min_samples_category = OneOf(draws, {0, 10});
     p.min_samples_category_group = OneOf(draws, {0, 20, 100});
-    p.early_stopping = draws.Chance(50);
+    p.early_stopping = OneOf<std::string>(draws, {"auto", "true", "false", "true"});
+    p.keep_best = draws.Chance(30);
     p.n_iter_no_change = OneOf<int64_t>(draws, {1, 3, 10});
     p.tol = OneOf(draws, {0.0, 1e-7, 1e-2});
     p.validation_fraction = OneOf(draws, {0.1, 0.4});

@@ -119,10 +119,9 @@ void ParameterFlags::AddTo(CLI::App& verb) {
     const bool is_text = std::holds_alternative<std::string TrainParameters::*>(info.member);
     CLI::Option* option = is_switch ? verb.add_flag(flag, help) : verb.add_option(flag, help);
     option->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-    option->type_name((is_switch ? ""
-                       : is_text ? "NAME "
-                                 : "NUMBER ") +
-                      std::string("[") + GetParameter(defaults, name) + "]");
+    const std::string type = is_switch ? "" : is_text ? "TEXT" : "NUMBER";
+    const std::string value = GetParameter(defaults, name);
+    option->type_name(value.empty() ? type : type + (type.empty() ? "[" : " [") + value + "]");
     options.emplace_back(name, option);
     option->group(group);
   }

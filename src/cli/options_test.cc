@@ -87,7 +87,10 @@ TEST(ParameterFlags, EveryParameterHasOneFlagAndFlagsWin) {
     std::string flag = "--" + std::string(info.name);
     std::replace(flag.begin(), flag.end(), '_', '-');
     const std::string value = GetParameter(TrainParameters(), info.name);
-    ASSERT_NO_THROW(app.parse(flag + "=" + value)) << flag;
+    std::vector<std::string> words =  // last word first, as CLI11 takes them
+        value.empty() ? std::vector<std::string>{value, flag}
+                      : std::vector<std::string>{flag + "=" + value};
+    ASSERT_NO_THROW(app.parse(words)) << flag;
     const auto given = flags.Given();
     ASSERT_TRUE(given.ok());
     EXPECT_EQ(*given, (Parameters{{std::string(info.name), value}}));

@@ -19,8 +19,9 @@ std::string Bar(size_t done, size_t total, size_t width) {
 
 std::string DescribeRound(const RoundReport& report, size_t before) {
   std::string text = "round " + Thousands(report.round) + "/" + Thousands(report.rounds);
-  if (report.has_validation)
-    text += "  validation " + report.metric_name + " " + Significant(report.validation_metric);
+  if (report.validates)
+    text += "  " + report.curves[0].set + " " + report.curves[0].metric + " " +
+            Significant(report.curves[0].values.back());
   text += "  " + Duration(report.seconds);
   if (report.round > before && report.round < report.rounds)
     text += ", " +

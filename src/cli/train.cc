@@ -149,9 +149,9 @@ Result<bool> IsClassification(const TrainFlags& flags, const TrainParameters& pa
   return LooksLikeClasses(table, column);
 }
 
-BeforeBinning BeforeBinningOf(const Plan& plan, bool validation) {
+BeforeBinning BeforeBinningOf(const Plan& plan, DataRole role) {
   if (!plan.initial) return {};
-  return ContinueFrom(plan.context, plan.parameters, *plan.initial, validation);
+  return ContinueFrom(plan.context, plan.parameters, *plan.initial, role);
 }
 
 Result<Dataset> MakeTrainingSet(const TrainFlags& flags, const Plan& plan,
@@ -166,8 +166,10 @@ Result<Dataset> MakeTrainingSet(const TrainFlags& flags, const Plan& plan,
   const auto classification = IsClassification(flags, plan.parameters, table);
   if (!classification.ok()) return input.Named(classification.error());
   spec.classification = *classification;
-  auto dataset = MakeDataset(plan.context, std::move(table), spec, BinningOf(plan.parameters),
-                             nullptr, BeforeBinningOf(plan, !flags.valid.empty()));
+  auto dataset =
+      MakeDataset(plan.context, std::move(table), spec, BinningOf(plan.parameters), nullptr,
+                  BeforeBinningOf(plan, flags.valid.empty() ? DataRole::kTraining
+                                                            : DataRole::kTrainingWithEvalSets));
   seconds.bin += watch.Seconds();
   if (!dataset.ok()) return input.Named(dataset.TakeError());
   return dataset;
@@ -191,7 +193,7 @@ Result<Dataset> MakeValidationSet(const TrainFlags& flags, const Plan& plan,
   seconds.read += input.seconds();
   const Stopwatch watch;
   auto dataset = MakeDataset(plan.context, std::move(table), spec, BinningOf(plan.parameters),
-                             &train, BeforeBinningOf(plan, true));
+                             &train, BeforeBinningOf(plan, DataRole::kEvalSet));
   seconds.bin += watch.Seconds();
   if (!dataset.ok()) return input.Named(dataset.TakeError());
   return dataset;
@@ -240,12 +242,12 @@ std::string SummaryJson(const Summary& summary) {
       {"validation", nullptr},
       {"peak_memory_bytes", PeakMemoryBytes()},
   };
-  if (!result.validation_history.empty() && result.best_round > 0)
-    json["validation"] = {{"metric", result.metric_name},
-                          {"value", result.validation_history[result.best_round - 1]},
+  if (result.validates)
+    json["validation"] = {{"metric", result.curves[0].metric},
+                          {"value", result.curves[0].values[result.best_round]},
                           {"best_round", result.best_round},
                           {"stopped_early", result.stopped_early},
-                          {"history", result.validation_history}};
+                          {"history", result.curves[0].values}};
   return json.dump() + "\n";
 }
 
@@ -260,9 +262,9 @@ std::string SummaryText(const Summary& summary) {
           Thousands(static_cast<uint64_t>(summary.RowsPerSecond())) +
           " rows x rounds per second; peak memory " +
           Bytes(static_cast<double>(PeakMemoryBytes())) + "\n";
-  if (!result.validation_history.empty() && result.best_round > 0)
-    text += "validation " + result.metric_name + " " +
-            Significant(result.validation_history[result.best_round - 1]) + " after round " +
+  if (result.validates)
+    text += "validation " + result.curves[0].metric + " " +
+            Significant(result.curves[0].values[result.best_round]) + " after round " +
             Thousands(result.best_round) + (result.stopped_early ? "; stopped early" : "") + "\n";
   return text + "digest " + Digest(result.model) + "\nwritten to " + summary.flags.out + "\n";
 }
@@ -297,11 +299,16 @@ Status RunTrain(const TrainFlags& flags, const Session& session) {
   options.initial_model = plan.initial ? &*plan.initial : nullptr;
   options.checkpoint_path = flags.checkpoint;
   options.checkpoint_every = flags.checkpoint_every;
-  options.on_round = [&](const RoundReport& report) { progress.Round(report); };
+  options.on_round = [&](const RoundReport& report) -> Result<bool> {
+    progress.Round(report);
+    return false;
+  };
+  std::vector<EvalSet> eval_sets;
+  if (validation) eval_sets.push_back({"validation", &*validation});
   progress.Stage("training on " + Count(train.num_rows, "row") + " x " +
                  Count(train.feature_names.size(), "feature"));
-  RAMET_ASSIGN(const TrainResult result, Train(plan.context, plan.parameters, train,
-                                               validation ? &*validation : nullptr, options));
+  RAMET_ASSIGN(const TrainResult result,
+               Train(plan.context, plan.parameters, train, eval_sets, options));
   progress.EndLine();
   RAMET_RETURN_IF_ERROR(SaveModel(result.model, flags.out));
   const Summary summary{flags, train, result, seconds};

@@ -109,7 +109,7 @@ std::vector<Golden> Goldens() {
     Golden watched = plain;
     watched.name = loss + "/early_stopping_on_validation_set";
     watched.validates = true;
-    watched.parameters.early_stopping = true;
+    watched.parameters.early_stopping = "true";
     watched.parameters.learning_rate = 0.7;
     watched.parameters.n_iter_no_change = 3;
     watched.parameters.max_iter = 40;
@@ -151,8 +151,9 @@ std::string DigestOf(const Golden& golden) {
     if (!made.ok()) return made.error().message;
     validation = *std::move(made);
   }
-  const Result<TrainResult> trained =
-      Train(context, parameters, *train, validation ? &*validation : nullptr);
+  std::vector<EvalSet> eval_sets;
+  if (validation) eval_sets.push_back({"validation", &*validation});
+  const Result<TrainResult> trained = Train(context, parameters, *train, eval_sets);
   return trained.ok() ? Digest(trained->model) : trained.error().message;
 }
 

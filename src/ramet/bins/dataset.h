@@ -45,11 +45,10 @@ struct Dataset {
   std::vector<double>
       class_factors;  // of the classes, within `weights`; empty without class_weight
   std::string label_name;
-  // Where training continues from a model: the rows' raw scores by it (outputs x rows), and its
-  // rounds' metric on the rows that early stopping watches (boost fills them, through
-  // `before_binning`).
+  // Where training continues from a model: the rows' raw scores by it (outputs x rows), and the
+  // metrics of its rounds (boost fills them, through `before_binning`).
   std::vector<double> initial_scores;
-  std::vector<double> initial_history;
+  std::vector<std::vector<double>> initial_curves;
 };
 
 // Called with the raw table when labels and weights are read, before the table is binned and gone.

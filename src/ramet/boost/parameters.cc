@@ -18,12 +18,15 @@ constexpr double kTiny = std::numeric_limits<double>::min();
 constexpr std::array kParameters = {
     ParameterInfo{
         "loss", &P::loss, 0, 0,
-        "auto, logistic (2 classes), softmax (more), squared_error; auto chooses by the label"},
+        "auto, log_loss (logistic for 2 classes, softmax for more), squared_error, absolute_error, "
+        "quantile, poisson, gamma; auto is log_loss for classes, squared_error for numbers"},
+    ParameterInfo{"quantile", &P::quantile, 0, 1, "which quantile loss quantile predicts"},
     ParameterInfo{"max_iter", &P::max_iter, 1, 1e6,
                   "rounds of boosting, those of an initial model included"},
     ParameterInfo{"learning_rate", &P::learning_rate, kTiny, 1e3,
                   "factor on every tree's leaf values"},
-    ParameterInfo{"max_leaf_nodes", &P::max_leaf_nodes, 2, 65535, "leaves of a tree at most"},
+    ParameterInfo{"max_leaf_nodes", &P::max_leaf_nodes, 0, 65535,
+                  "leaves of a tree at most, 2 or more; 0: no limit but 65535"},
     ParameterInfo{"max_depth", &P::max_depth, 0, 1e6,
                   "edges from the root to a leaf at most; 0: unlimited"},
     ParameterInfo{"min_samples_leaf", &P::min_samples_leaf, 1, 4e9,
@@ -53,15 +56,27 @@ constexpr std::array kParameters = {
     ParameterInfo{
         "min_samples_category_group", &P::min_samples_category_group, 0, 4e9,
         "splits between several categories grow in steps of so many rows, and leave so many"},
-    ParameterInfo{"early_stopping", &P::early_stopping, 0, 1,
-                  "stop when the validation metric no longer improves"},
+    ParameterInfo{"class_weight", &P::class_weight, 0, 0,
+                  "factors on the weights of rows by class: balanced, or {\"class\": weight, ...}; "
+                  "left out: all 1"},
+    ParameterInfo{"monotonic_cst", &P::monotonic_cst, 0, 0,
+                  "predictions rise (1) or fall (-1) with a feature: dose:1,age:-1 (or positions)"},
+    ParameterInfo{"interaction_cst", &P::interaction_cst, 0, 0,
+                  "features that may meet on a path: no_interactions, pairwise, or groups [[0,1],"
+                  "[2]] of positions or names"},
+    ParameterInfo{"early_stopping", &P::early_stopping, 0, 0,
+                  "stop when the metric on rows not trained on no longer improves: true, false, or "
+                  "auto (above 10,000 rows)"},
     ParameterInfo{"n_iter_no_change", &P::n_iter_no_change, 1, 1e6,
                   "rounds without improvement before stopping"},
     ParameterInfo{"tol", &P::tol, 0, kInf, "a smaller change of the metric is no improvement"},
     ParameterInfo{"validation_fraction", &P::validation_fraction, kTiny, 0.999,
                   "share of the rows held out for early stopping where there is no validation set"},
-    ParameterInfo{"metric", &P::metric, 0, 0,
-                  "for early stopping: auto (the loss's own), logloss, auc, accuracy, rmse, mae"},
+    ParameterInfo{"keep_best", &P::keep_best, 0, 1,
+                  "with early stopping, keep the rounds up to the best one only"},
+    ParameterInfo{
+        "metric", &P::metric, 0, 0,
+        "for early stopping: auto (the loss's own), logloss, auc, accuracy, rmse, mae, …"},
     ParameterInfo{"random_state", &P::random_state, 0, 9e18, "seed of all sampling and rounding"},
 };
 
@@ -99,6 +114,8 @@ Status CheckRange(const ParameterInfo& info, double value, const std::string& te
 }
 
 Status CheckOne(const ParameterInfo& info, const TrainParameters& parameters) {
+  if (info.name == "max_leaf_nodes" && parameters.max_leaf_nodes == 1)
+    return InvalidArgument("max_leaf_nodes is 1. Use 2 or more, or 0 for no limit but 65535.");
   if (const auto* integer = std::get_if<int64_t P::*>(&info.member))
     return CheckRange(info, static_cast<double>(parameters.*(*integer)),
                       std::to_string(parameters.*(*integer)));
@@ -108,6 +125,11 @@ Status CheckOne(const ParameterInfo& info, const TrainParameters& parameters) {
       return InvalidArgument(std::string(info.name) + " is " + Shortest(value) +
                              ". Use a finite number.");
     return CheckRange(info, value, Shortest(value));
+  }
+  if (info.name == "early_stopping") {
+    const std::string& value = parameters.early_stopping;
+    if (value != "auto" && value != "true" && value != "false")
+      return InvalidArgument("early_stopping: \"" + value + "\" is none of auto, true, false.");
   }
   return {};
 }

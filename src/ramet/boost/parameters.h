@@ -19,11 +19,14 @@
 namespace ramet {
 
 struct TrainParameters {
-  std::string loss = "auto";  // auto | logistic | softmax | squared_error
+  // auto | log_loss | logistic | softmax | squared_error | absolute_error | quantile | poisson |
+  // gamma
+  std::string loss = "auto";
+  double quantile = 0.5;  // of loss quantile
   int64_t max_iter = 100;
   double learning_rate = 0.1;
-  int64_t max_leaf_nodes = 31;
-  int64_t max_depth = 0;  // 0: unlimited
+  int64_t max_leaf_nodes = 31;  // 0: unlimited
+  int64_t max_depth = 0;        // 0: unlimited
   int64_t min_samples_leaf = 20;
   double min_child_weight = 1e-3;
   double l2_regularization = 0;
@@ -37,10 +40,14 @@ struct TrainParameters {
   int64_t max_categories_per_split = 32;
   int64_t min_samples_category = 10;
   int64_t min_samples_category_group = 100;
-  bool early_stopping = false;
+  std::string class_weight;             // "" | balanced | {"class": weight, …}
+  std::string monotonic_cst;            // "" | feature:1,feature:-1, by position or name
+  std::string interaction_cst;          // "" | pairwise | no_interactions | [[feature, …], …]
+  std::string early_stopping = "auto";  // auto (above 10,000 rows) | true | false
   int64_t n_iter_no_change = 10;
   double tol = 1e-7;
   double validation_fraction = 0.1;
+  bool keep_best = false;
   std::string metric =
       "auto";  // for early stopping: auto (the loss's own) | logloss | auc | accuracy | rmse | mae
   int64_t random_state = 0;

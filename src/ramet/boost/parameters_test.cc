@@ -25,9 +25,11 @@ std::string ErrorOf(std::string_view name, std::string_view value) {
 
 // A value within the parameter's range, as text.
 std::string RandomText(const ParameterInfo& info, std::mt19937_64& random) {
+  if (info.name == "early_stopping") return random() % 2 == 0 ? "auto" : "true";
   if (std::holds_alternative<std::string P::*>(info.member))
     return random() % 2 == 0 ? "auto" : "x y";
   if (std::holds_alternative<bool P::*>(info.member)) return random() % 2 == 0 ? "true" : "false";
+  if (info.name == "max_leaf_nodes") return std::to_string(2 * (random() % 30'000));
   const double maximum = std::min(info.maximum, 1e9);
   if (std::holds_alternative<int64_t P::*>(info.member))
     return std::to_string(
@@ -80,7 +82,8 @@ TEST(Parameters, AreListedOnceAndSorted) {
 TEST(Parameters, DefaultsAreAsDocumented) {
   EXPECT_EQ(GetParameter(P(), "learning_rate"), "0.1");
   EXPECT_EQ(GetParameter(P(), "loss"), "auto");
-  EXPECT_EQ(GetParameter(P(), "early_stopping"), "false");
+  EXPECT_EQ(GetParameter(P(), "early_stopping"), "auto");
+  EXPECT_EQ(GetParameter(P(), "keep_best"), "false");
   EXPECT_EQ(GetParameter(P(), "tol"), "1e-07");
 }
 
@@ -121,8 +124,9 @@ TEST(Parameters, ErrorsSayWhatToDo) {
             "max_iter: \"99999999999999999999\" is not a whole number.");
   EXPECT_EQ(ErrorOf("subsample", "half"), "subsample: \"half\" is not a number.");
   EXPECT_EQ(ErrorOf("subsample", "0.5 "), "subsample: \"0.5 \" is not a number.");
-  EXPECT_EQ(ErrorOf("early_stopping", "yes"), "early_stopping: \"yes\" is neither true nor false.");
-  EXPECT_EQ(ErrorOf("max_leaf_nodes", "1"), "max_leaf_nodes is 1. Use a value from 2 to 65535.");
+  EXPECT_EQ(ErrorOf("early_stopping", "yes"),
+            "early_stopping: \"yes\" is none of auto, true, false.");
+  EXPECT_EQ(ErrorOf("max_leaf_nodes", "1"), "max_leaf_nodes is 1. Use 2 or more, or 0 for no limit but 65535.");
   EXPECT_EQ(ErrorOf("max_bins", "256"), "max_bins is 256. Use a value from 2 to 255.");
   EXPECT_EQ(ErrorOf("subsample", "0"), "subsample is 0. Use a value above 0 to 1.");
   EXPECT_EQ(ErrorOf("l2_regularization", "-1"),

@@ -106,42 +106,37 @@ TEST(HoldOut, DisabledHoldsNothingOut) {
   EXPECT_TRUE(TrainingRows(3, std::vector<float>{1, 3, 2}, hold_out).empty());
 }
 
-// Rounds until a stop is called for, and the best one.
-std::pair<size_t, size_t> StopOf(const Metric& metric, double tol, size_t patience,
+// Rounds until a stop is called for, and the best one; values[0] is before the first round.
+std::pair<size_t, size_t> StopOf(bool higher_is_better, double tol, size_t patience,
                                  const std::vector<double>& values) {
-  EarlyStopping stopping(metric, tol, patience);
-  size_t rounds = 0;
+  Curve curve;
+  curve.higher_is_better = higher_is_better;
   for (const double value : values) {
-    stopping.Add(value);
-    ++rounds;
-    if (stopping.ShouldStop()) break;
+    curve.values.push_back(value);
+    if (ShouldStop(curve, tol, patience)) break;
   }
-  return {rounds, stopping.best_round()};
+  return {curve.values.size() - 1, BestRound(curve)};
 }
 
-TEST(EarlyStopping, StopsWhenNothingImprovesForAWhile) {
+TEST(EarlyStopping, StopsWhenNoneOfTheLastRoundsImproves) {
   using Pair = std::pair<size_t, size_t>;
-  const Metric& loss = **FindMetric("logloss");
-  const Metric& auc = **FindMetric("auc");
-  EXPECT_EQ(StopOf(loss, 0, 2, {3, 2, 1, 1, 1, 0}), (Pair{5, 3}));  // equal is no improvement
-  EXPECT_EQ(StopOf(loss, 0, 3, {3, 2, 1, 1, 1, 0}), (Pair{6, 6}));
-  EXPECT_EQ(StopOf(loss, 0, 1, {1, 2}), (Pair{2, 1}));
-  EXPECT_EQ(StopOf(auc, 0, 2, {0.5, 0.6, 0.7, 0.6, 0.65, 0.9}), (Pair{5, 3}));
-  EXPECT_EQ(StopOf(auc, 0, 10, {0.5, 0.6, 0.7}), (Pair{3, 3}));
+  EXPECT_EQ(StopOf(false, 0, 2, {3, 2, 1, 1, 1, 0}), (Pair{4, 2}));  // equal is no improvement
+  EXPECT_EQ(StopOf(false, 0, 3, {3, 2, 1, 1, 1, 0}), (Pair{5, 5}));
+  EXPECT_EQ(StopOf(false, 0, 1, {1, 2}), (Pair{1, 1}));
+  EXPECT_EQ(StopOf(true, 0, 2, {0.5, 0.6, 0.7, 0.6, 0.65, 0.9}), (Pair{4, 2}));
+  EXPECT_EQ(StopOf(true, 0, 10, {0.5, 0.6, 0.7}), (Pair{2, 2}));
 }
 
-TEST(EarlyStopping, SmallChangesAddUpOnlyAgainstTheBest) {
+TEST(EarlyStopping, SmallChangesAddUpOverTheLastRounds) {
   using Pair = std::pair<size_t, size_t>;
-  const Metric& loss = **FindMetric("logloss");
-  // Steps of half the tolerance: every third value beats the best by more than it.
-  EXPECT_EQ(StopOf(loss, 1, 3, {10, 9.5, 9, 8.5, 8, 7.5, 7}), (Pair{7, 7}));
-  EXPECT_EQ(StopOf(loss, 1, 2, {10, 9.5, 9, 8.5}), (Pair{3, 1}));
+  EXPECT_EQ(StopOf(false, 1, 3, {10, 9.5, 9, 8.5, 8, 7.5, 7}), (Pair{6, 6}));
+  EXPECT_EQ(StopOf(false, 1, 2, {10, 9.5, 9, 8.5}), (Pair{2, 2}));  // by exactly tol
 }
 
 TEST(EarlyStopping, ANumberIsBetterThanNone) {
   using Pair = std::pair<size_t, size_t>;
   const double nan = std::nan("");
-  EXPECT_EQ(StopOf(**FindMetric("auc"), 0, 3, {nan, 0.5, nan, nan, nan}), (Pair{5, 2}));
+  EXPECT_EQ(StopOf(true, 0, 3, {nan, 0.5, nan, nan, nan}), (Pair{4, 1}));
 }
 
 }  // namespace

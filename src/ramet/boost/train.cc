@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
-#include <optional>
+#include <cmath>
 
 #include "ramet/base/fpu.h"
 #include "ramet/boost/base_score.h"
@@ -19,9 +19,14 @@ double SecondsSince(std::chrono::steady_clock::time_point begin) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
+constexpr size_t kRowsForEarlyStopping = 10'000;  // scikit-learn's, where it is left to "auto"
+
 Result<const Loss*> ResolveLoss(const TrainParameters& parameters, const Dataset& train) {
   std::string name = parameters.loss;
-  if (name == "auto")
+  if (name == "log_loss" && train.classes.empty())
+    return InvalidArgument(
+        "loss log_loss is for classes, but the label was read as numbers. Use squared_error.");
+  if (name == "auto" || name == "log_loss")
     name = train.classes.empty()       ? "squared_error"
            : train.classes.size() == 2 ? "logistic"
                                        : "softmax";
@@ -36,13 +41,41 @@ Result<const Loss*> ResolveLoss(const TrainParameters& parameters, const Dataset
   return loss;
 }
 
-Result<const Metric*> ResolveMetric(const TrainParameters& parameters, const Loss& loss) {
-  RAMET_ASSIGN(const Metric* metric,
-               FindMetric(parameters.metric == "auto" ? loss.default_metric : parameters.metric));
-  if (metric->classification != loss.classification)
-    return InvalidArgument("metric " + std::string(metric->name) + " does not fit loss " +
-                           std::string(loss.name) + ".");
-  return metric;
+Measure MeasureOf(const Metric& metric) {
+  return {std::string(metric.name), metric.higher_is_better,
+          [&metric](const Context& context, const Evaluation& evaluation) -> Result<double> {
+            return metric.compute(context, evaluation);
+          }};
+}
+
+// Parameters with nothing left to be chosen, and what they name.
+struct Resolved {
+  TrainParameters parameters;  // what the body keeps
+  const Loss* loss = nullptr;
+  Measuring measuring;
+  bool stops_early = false;
+};
+
+Result<Resolved> Resolve(const TrainParameters& parameters, const Dataset& train,
+                         const Measuring& measuring, bool own_gradients) {
+  RAMET_RETURN_IF_ERROR(Validate(parameters));
+  Resolved resolved{parameters, nullptr, measuring, parameters.early_stopping == "true"};
+  RAMET_ASSIGN(resolved.loss, ResolveLoss(parameters, train));
+  resolved.parameters.loss = own_gradients ? "custom" : std::string(resolved.loss->name);
+  if (measuring.metrics.empty()) {
+    RAMET_ASSIGN(const Metric* metric,
+                 FindMetric(parameters.metric == "auto" ? resolved.loss->default_metric
+                                                        : parameters.metric));
+    if (metric->classification != resolved.loss->classification)
+      return InvalidArgument("metric " + std::string(metric->name) + " does not fit loss " +
+                             std::string(resolved.loss->name) + ".");
+    resolved.measuring.metrics.push_back(MeasureOf(*metric));
+  }
+  resolved.parameters.metric = resolved.measuring.metrics[0].name;
+  if (parameters.early_stopping == "auto")
+    resolved.stops_early = train.num_rows > kRowsForEarlyStopping;
+  resolved.parameters.early_stopping = resolved.stops_early ? "true" : "false";
+  return resolved;
 }
 
 std::vector<ModelFeature> FeaturesOf(const BinMapper& mapper) {
@@ -121,13 +154,14 @@ Status CheckInitialModel(const Model& initial, const Dataset& data, const Loss& 
 // The loop's bookkeeping beside the trees.
 struct Run {
   const Context& context;
-  const TrainParameters& parameters;
+  const Resolved& resolved;
   const TrainOptions& options;
   const Dataset& train;
-  const Dataset* validation;
-  const Loss& loss;
-  const Metric& metric;
+  std::span<const EvalSet> eval_sets;
+  HoldOut hold_out;
   std::chrono::steady_clock::time_point begin;
+
+  const TrainParameters& parameters() const { return resolved.parameters; }
 };
 
 Status SaveCheckpoint(const Run& run, const Model& model) {
@@ -135,110 +169,184 @@ Status SaveCheckpoint(const Run& run, const Model& model) {
                                              : SaveModel(model, run.options.checkpoint_path);
 }
 
-Status Loop(const Run& run, Trainer& trainer, Watch* watch, Model& model, TrainResult& result) {
-  const size_t rounds = static_cast<size_t>(run.parameters.max_iter);
-  EarlyStopping stopping(run.metric, run.parameters.tol,
-                         static_cast<size_t>(run.parameters.n_iter_no_change));
-  const std::span<const double> watched =
-      run.validation != nullptr ? trainer.validation_scores() : trainer.train_scores();
-  const std::vector<double>& history =
-      run.validation != nullptr ? run.validation->initial_history : run.train.initial_history;
-  if (watch != nullptr) {
-    result.validation_history = history;
-    for (double value : history) stopping.Add(value);
+// Measures on all sets after each round.
+class Measurements {
+ public:
+  // Takes the curves of an initial model, or measures the scores before the first round.
+  static Result<Measurements> Begin(const Run& run, const Trainer& trainer, size_t num_outputs) {
+    Measurements measurements(run);
+    const Measuring& measuring = run.resolved.measuring;
+    const DataRole role =
+        run.eval_sets.empty() ? DataRole::kTraining : DataRole::kTrainingWithEvalSets;
+    for (size_t i = 0; i < run.eval_sets.size(); ++i)
+      RAMET_RETURN_IF_ERROR(
+          measurements.Add(*run.eval_sets[i].data,
+                           WatchesOn(*run.eval_sets[i].data, DataRole::kEvalSet,
+                                     run.eval_sets[i].name, run.hold_out, measuring, num_outputs),
+                           trainer.eval_scores(i)));
+    RAMET_RETURN_IF_ERROR(measurements.Add(
+        run.train, WatchesOn(run.train, role, kTrainingSet, run.hold_out, measuring, num_outputs),
+        trainer.train_scores()));
+    return measurements;
   }
-  for (size_t round = model.num_rounds(); round < rounds; ++round) {
-    result.stopped_early =
-        run.parameters.early_stopping && watch != nullptr && round > 0 && stopping.ShouldStop();
+
+  Status Measure(TrainResult& result) {
+    const auto begin = std::chrono::steady_clock::now();
+    size_t curve = 0;
+    for (size_t i = 0; i < watches_.size(); ++i) {
+      RAMET_ASSIGN(const std::vector<double> values,
+                   watches_[i].Compute(run_.context, run_.resolved.measuring.metrics, scores_[i]));
+      for (double value : values) result.curves[curve++].values.push_back(value);
+    }
+    result.steps.metric += SecondsSince(begin);
+    return {};
+  }
+
+  std::vector<Curve> TakeCurves() { return std::move(curves_); }
+
+ private:
+  explicit Measurements(const Run& run) : run_(run) {}
+
+  Status Add(const Dataset& data, std::vector<Watch> watches, std::span<const double> scores) {
+    const std::span<const struct Measure> metrics = run_.resolved.measuring.metrics;
+    size_t curve = 0;
+    for (Watch& watch : watches) {
+      std::vector<double> now;
+      if (data.initial_scores.empty()) {
+        RAMET_ASSIGN(now, watch.Compute(run_.context, metrics, scores));
+      }
+      for (size_t m = 0; m < metrics.size(); ++m, ++curve) {
+        curves_.push_back({watch.set(), metrics[m].name, metrics[m].higher_is_better, {}});
+        if (data.initial_scores.empty()) {
+          curves_.back().values.push_back(now[m]);
+        } else if (curve < data.initial_curves.size()) {
+          curves_.back().values = data.initial_curves[curve];
+        } else {
+          return InvalidArgument(
+              "to continue from a model, make the data sets with the same "
+              "metrics as training.");
+        }
+      }
+      watches_.push_back(std::move(watch));
+      scores_.push_back(scores);
+    }
+    return {};
+  }
+
+  const Run& run_;
+  std::vector<Watch> watches_;
+  std::vector<std::span<const double>> scores_;  // of each watch
+  std::vector<Curve> curves_;
+};
+
+Result<double> LearningRateOf(const Run& run, size_t round) {
+  if (!run.options.learning_rate) return run.parameters().learning_rate;
+  RAMET_ASSIGN(const double rate, run.options.learning_rate(round));
+  if (!std::isfinite(rate))
+    return InvalidArgument("the learning rate of round " + std::to_string(round) +
+                           " is not finite.");
+  return rate;
+}
+
+Status Loop(const Run& run, Trainer& trainer, Measurements& measurements, TrainResult& result) {
+  const size_t rounds = static_cast<size_t>(run.parameters().max_iter);
+  const size_t patience = static_cast<size_t>(run.parameters().n_iter_no_change);
+  const bool may_stop = run.resolved.stops_early && result.validates;
+  for (size_t round = result.model.num_rounds(); round < rounds; ++round) {
+    result.stopped_early = may_stop && ShouldStop(result.curves[0], run.parameters().tol, patience);
     if (result.stopped_early) break;
-    Status status = run.context.Cancelled() ? Status(CancelledError("training was stopped"))
-                                            : trainer.Round(round, round + 1 == rounds);
-    if (!status.ok()) {
-      if (status.error().code == ErrorCode::kCancelled)
-        RAMET_RETURN_IF_ERROR(SaveCheckpoint(run, model));
-      return status.TakeError();
-    }
-    RoundReport report{
-        round + 1, rounds, SecondsSince(run.begin), watch != nullptr, std::string(run.metric.name),
-        0};
-    if (watch != nullptr) {
-      const auto begin = std::chrono::steady_clock::now();
-      report.validation_metric = watch->Compute(run.context, watched);
-      result.steps.metric += SecondsSince(begin);
-      result.validation_history.push_back(report.validation_metric);
-      stopping.Add(report.validation_metric);
-    }
+    if (run.context.Cancelled()) return CancelledError("training was stopped");
+    RAMET_ASSIGN(const double learning_rate, LearningRateOf(run, round + 1));
+    RAMET_RETURN_IF_ERROR(trainer.Round(round, round + 1 == rounds, learning_rate));
+    RAMET_RETURN_IF_ERROR(measurements.Measure(result));
     if ((round + 1) % std::max<size_t>(1, run.options.checkpoint_every) == 0)
-      RAMET_RETURN_IF_ERROR(SaveCheckpoint(run, model));
-    if (run.options.on_round) run.options.on_round(report);
+      RAMET_RETURN_IF_ERROR(SaveCheckpoint(run, result.model));
+    if (run.options.on_round) {
+      RAMET_ASSIGN(const bool stop,
+                   run.options.on_round({round + 1, rounds, SecondsSince(run.begin), learning_rate,
+                                         result.validates, result.curves}));
+      if (stop) break;
+    }
   }
-  result.best_round = model.num_rounds();
-  if (run.parameters.early_stopping && watch != nullptr) {
-    if (!result.stopped_early) result.stopped_early = stopping.ShouldStop();
-    result.best_round = stopping.best_round();
-    model.trees.resize(result.best_round * model.num_outputs());
-  }
+  if (may_stop && !result.stopped_early)
+    result.stopped_early = ShouldStop(result.curves[0], run.parameters().tol, patience);
   return {};
 }
 
-Result<TrainResult> TrainOnThreads(const Run& run) {
-  TrainResult result;
-  const bool holds_out = run.parameters.early_stopping && run.validation == nullptr;
-  const HoldOut hold_out(run.parameters, holds_out);
-  const std::vector<uint32_t> held_out = HeldOutRows(run.train.num_rows, hold_out);
+// Base scores, or those and the trees of the initial model.
+Result<Model> FirstModel(const Run& run, std::span<const uint32_t> rows) {
+  Model model = StartModel(run.parameters(), *run.resolved.loss, run.train);
+  const Model* initial = run.options.initial_model;
+  if (initial == nullptr) {
+    model.base_scores = BaseScores(*run.resolved.loss, run.train, rows);
+    return model;
+  }
+  RAMET_RETURN_IF_ERROR(CheckInitialModel(*initial, run.train, *run.resolved.loss));
+  const bool has_scores =
+      !run.train.initial_scores.empty() &&
+      std::none_of(run.eval_sets.begin(), run.eval_sets.end(),
+                   [](const EvalSet& set) { return set.data->initial_scores.empty(); });
+  if (!has_scores)
+    return InvalidArgument("to continue from a model, make the data sets with ContinueFrom().");
+  if (initial->num_rounds() > static_cast<size_t>(run.parameters().max_iter))
+    return InvalidArgument("the initial model has " + std::to_string(initial->num_rounds()) +
+                           " rounds already; max_iter is " +
+                           std::to_string(run.parameters().max_iter) + " and counts them too.");
+  MergeCategories(*initial, model);
+  model.base_scores = initial->base_scores;
+  model.trees = initial->trees;
+  for (Tree& tree : model.trees) TranslateCategories(initial->features, model.features, tree);
+  return model;
+}
+
+// Rows that are trained on, ascending; empty: all.
+Result<std::vector<uint32_t>> RowsToTrainOn(const Run& run) {
   const std::vector<float>& weights = run.train.weights;
-  if (holds_out && std::none_of(held_out.begin(), held_out.end(),
-                                [&](uint32_t row) { return weights.empty() || weights[row] != 0; }))
+  if (!run.hold_out.enabled()) return TrainingRows(run.train.num_rows, weights, run.hold_out);
+  const std::vector<uint32_t> held_out = HeldOutRows(run.train.num_rows, run.hold_out);
+  if (std::none_of(held_out.begin(), held_out.end(),
+                   [&](uint32_t row) { return weights.empty() || weights[row] != 0; }))
     return DataError(
-        "no row was held out for early stopping: the table is too small. Give a validation set, or "
-        "raise "
-        "validation_fraction.");
-  const std::vector<uint32_t> rows = TrainingRows(run.train.num_rows, weights, hold_out);
+        "no row was held out for early stopping: the table is too small. Give a validation set, "
+        "raise validation_fraction, or set early_stopping to false.");
+  std::vector<uint32_t> rows = TrainingRows(run.train.num_rows, weights, run.hold_out);
   // Empty means all rows, which cannot be where some are held out.
-  if (holds_out && rows.empty())
+  if (rows.empty())
     return DataError(
         "all rows were held out for early stopping: none is left to train on. Give a validation "
-        "set, or lower "
-        "validation_fraction.");
+        "set, lower validation_fraction, or set early_stopping to false.");
+  return rows;
+}
 
+Status TrainOnThreads(const Run& run, TrainResult& result) {
+  RAMET_ASSIGN(const std::vector<uint32_t> rows, RowsToTrainOn(run));
+  RAMET_ASSIGN(result.model, FirstModel(run, rows));
+  result.validates = !run.eval_sets.empty() || run.hold_out.enabled();
   Model& model = result.model;
-  model = StartModel(run.parameters, run.loss, run.train);
-  if (const Model* initial = run.options.initial_model; initial != nullptr) {
-    RAMET_RETURN_IF_ERROR(CheckInitialModel(*initial, run.train, run.loss));
-    if (run.train.initial_scores.empty() ||
-        (run.validation != nullptr && run.validation->initial_scores.empty()))
-      return InvalidArgument("to continue from a model, make the data sets with ContinueFrom().");
-    if (initial->num_rounds() > static_cast<size_t>(run.parameters.max_iter))
-      return InvalidArgument("the initial model has " + std::to_string(initial->num_rounds()) +
-                             " rounds already; max_iter is " +
-                             std::to_string(run.parameters.max_iter) + " and counts them too.");
-    MergeCategories(*initial, model);
-    model.base_scores = initial->base_scores;
-    model.trees = initial->trees;
-    for (Tree& tree : model.trees) TranslateCategories(initial->features, model.features, tree);
-  } else {
-    model.base_scores = BaseScores(run.loss, run.train, rows);
-  }
-  Trainer trainer(run.context, run.parameters, run.loss, run.train, run.validation, hold_out,
-                  model);
-  std::optional<Watch> watch;
-  if (run.validation != nullptr)
-    watch.emplace(*run.validation, std::span<const uint32_t>(), run.metric, model.num_outputs());
-  else if (holds_out)
-    watch.emplace(run.train, held_out, run.metric, model.num_outputs());
-  RAMET_RETURN_IF_ERROR(trainer.ComputeGradients());
   const size_t initial_trees = model.trees.size();
-  RAMET_RETURN_IF_ERROR(Loop(run, trainer, watch ? &*watch : nullptr, model, result));
+  std::vector<const Dataset*> eval_data;
+  for (const EvalSet& set : run.eval_sets) eval_data.push_back(set.data);
+  Trainer trainer(run.context, run.parameters(), *run.resolved.loss, run.train, eval_data,
+                  run.hold_out, model, run.options.gradients);
+  RAMET_ASSIGN(Measurements measurements, Measurements::Begin(run, trainer, model.num_outputs()));
+  result.curves = measurements.TakeCurves();
+  RAMET_RETURN_IF_ERROR(trainer.ComputeGradients());
+  Status status = Loop(run, trainer, measurements, result);
+
+  if (!status.ok() && status.error().code == ErrorCode::kCancelled)
+    RAMET_RETURN_IF_ERROR(SaveCheckpoint(run, model));
+  result.best_round = result.validates ? BestRound(result.curves[0]) : model.num_rounds();
+  if (status.ok() && run.resolved.stops_early && run.parameters().keep_best && result.validates)
+    model.trees.resize(result.best_round * model.num_outputs());
   // New trees were grown over the data's own categories.
   const std::vector<ModelFeature> data_features = FeaturesOf(run.train.mapper);
   for (size_t t = initial_trees; t < model.trees.size(); ++t)
     TranslateCategories(data_features, model.features, model.trees[t]);
-  result.metric_name = run.metric.name;
   const double metric_seconds = result.steps.metric;
   result.steps = trainer.steps();
   result.steps.metric = metric_seconds;
   result.seconds = SecondsSince(run.begin);
-  return result;
+  return status;
 }
 
 }  // namespace
@@ -251,12 +359,11 @@ BinningParameters BinningOf(const TrainParameters& parameters) {
 }
 
 BeforeBinning ContinueFrom(const Context& context, const TrainParameters& parameters,
-                           const Model& initial_model, bool validation) {
-  return [&context, parameters, &initial_model, validation](const Table& table,
-                                                            Dataset& data) -> Status {
-    RAMET_ASSIGN(const Loss* loss, ResolveLoss(parameters, data));
-    RAMET_RETURN_IF_ERROR(CheckInitialModel(initial_model, data, *loss));
-    RAMET_ASSIGN(const Metric* metric, ResolveMetric(parameters, *loss));
+                           const Model& initial_model, DataRole role, const Measuring& measuring) {
+  return [&context, parameters, &initial_model, role, measuring](const Table& table,
+                                                                 Dataset& data) -> Status {
+    RAMET_ASSIGN(const Resolved resolved, Resolve(parameters, data, measuring, false));
+    RAMET_RETURN_IF_ERROR(CheckInitialModel(initial_model, data, *resolved.loss));
     const Predictor predictor(initial_model);
     const size_t outputs = initial_model.num_outputs();
     const auto transpose = [&](const Buffer<double>& row_major) {
@@ -268,26 +375,44 @@ BeforeBinning ContinueFrom(const Context& context, const TrainParameters& parame
     };
     RAMET_ASSIGN(const Buffer<double> scores, predictor.RawScores(context, table));
     data.initial_scores = transpose(scores);
-    const HoldOut hold_out(parameters, parameters.early_stopping && !validation);
-    if (!validation && !hold_out.enabled()) return {};
-    Watch watch(data, HeldOutRows(data.num_rows, hold_out), *metric, outputs);
-    return predictor.StagedRawScores(context, table, [&](size_t, const Buffer<double>& staged) {
-      data.initial_history.push_back(watch.Compute(context, transpose(staged)));
-    });
+    const HoldOut hold_out(parameters, resolved.stops_early && role == DataRole::kTraining);
+    std::vector<Watch> watches = WatchesOn(data, role, "", hold_out, resolved.measuring, outputs);
+    if (watches.empty()) return {};
+    data.initial_curves.assign(watches.size() * resolved.measuring.metrics.size(), {});
+    Status status;
+    const auto measure = [&](const std::vector<double>& staged) {
+      size_t curve = 0;
+      for (Watch& watch : watches) {
+        const auto values = watch.Compute(context, resolved.measuring.metrics, staged);
+        if (!values.ok() && status.ok()) status = values.error();
+        if (!status.ok()) return;
+        for (double value : *values) data.initial_curves[curve++].push_back(value);
+      }
+    };
+    std::vector<double> base;
+    for (double score : initial_model.base_scores) base.insert(base.end(), data.num_rows, score);
+    measure(base);
+    RAMET_RETURN_IF_ERROR(predictor.StagedRawScores(
+        context, table, [&](size_t, const Buffer<double>& staged) { measure(transpose(staged)); }));
+    return status;
   };
 }
 
 Result<TrainResult> Train(const Context& context, const TrainParameters& parameters,
-                          const Dataset& train, const Dataset* validation,
+                          const Dataset& train, std::span<const EvalSet> eval_sets,
                           const TrainOptions& options) {
   const auto begin = std::chrono::steady_clock::now();
-  RAMET_RETURN_IF_ERROR(Validate(parameters));
-  RAMET_ASSIGN(const Loss* loss, ResolveLoss(parameters, train));
-  RAMET_ASSIGN(const Metric* metric, ResolveMetric(parameters, *loss));
-  const Run run{context, parameters, options, train, validation, *loss, *metric, begin};
-  std::optional<Result<TrainResult>> result;
-  RunOnThreads(context, [&] { result.emplace(TrainOnThreads(run)); });
-  return *std::move(result);
+  RAMET_ASSIGN(const Resolved resolved,
+               Resolve(parameters, train, options.measuring, options.gradients != nullptr));
+  const Run run{context, resolved,  options,
+                train,   eval_sets, HoldOut(parameters, resolved.stops_early && eval_sets.empty()),
+                begin};
+  TrainResult result;
+  Status status;
+  RunOnThreads(context, [&] { status = TrainOnThreads(run, result); });
+  if (status.ok()) return result;
+  if (options.rounds_so_far != nullptr) *options.rounds_so_far = std::move(result);
+  return status.TakeError();
 }
 
 }  // namespace ramet

@@ -120,10 +120,10 @@ TEST(Trainer, ScoresAreThoseOfTheModel) {
       model.trees.clear();
       const HoldOut none(parameters, false);
       const Context context = TwoThreads();
-      Trainer trainer(context, parameters, loss, data, nullptr, none, model);
+      Trainer trainer(context, parameters, loss, data, {}, none, model);
       ASSERT_TRUE(trainer.ComputeGradients().ok());
       for (size_t round = 0; round < 12; ++round)
-        ASSERT_TRUE(trainer.Round(round, round == 11).ok());
+        ASSERT_TRUE(trainer.Round(round, round == 11, parameters.learning_rate).ok());
       EXPECT_EQ(Digest(model), Digest(trained));
       const Result<Buffer<double>> scores =
           Predictor(model).RawScores(TwoThreads(), MakeTable(options).ToTable());
@@ -140,35 +140,50 @@ TEST(Trainer, ScoresAreThoseOfTheModel) {
 
 // --- Early stopping ---
 
-TEST(Train, StopsEarlyAndKeepsTheBestRounds) {
+TEST(Train, StopsWhenTheLastRoundsAreNoBetter) {
   for (const bool with_validation : {true, false}) {
-    TrainParameters parameters = Small();
-    parameters.early_stopping = true;
-    parameters.max_iter = 300;
-    parameters.learning_rate = 1;
-    parameters.n_iter_no_change = 4;
-    parameters.tol = 0;
-    const TableOptions options{.classes = 2, .noise = 1.5};
-    const Dataset train = Data(options, parameters);
-    const Dataset validation = Data({.rows = 300, .seed = 2, .noise = 1.5}, parameters, &train);
-    const Result<TrainResult> result =
-        Train(TwoThreads(), parameters, train, with_validation ? &validation : nullptr);
-    ASSERT_TRUE(result.ok()) << ErrorOf(result);
-    const std::vector<double>& history = result->validation_history;
-    EXPECT_TRUE(result->stopped_early);
-    EXPECT_EQ(result->metric_name, "logloss");
-    EXPECT_LT(history.size(), 300u);
-    const size_t best =
-        1 + static_cast<size_t>(std::min_element(history.begin(), history.end()) - history.begin());
-    EXPECT_EQ(result->best_round, best);
-    EXPECT_EQ(history.size(), best + 4);
-    EXPECT_EQ(result->model.num_rounds(), best);
+    for (const bool keep_best : {true, false}) {
+      TrainParameters parameters = Small();
+      parameters.early_stopping = "true";
+      parameters.keep_best = keep_best;
+      parameters.max_iter = 300;
+      parameters.learning_rate = 1;
+      parameters.n_iter_no_change = 4;
+      parameters.tol = 0;
+      const TableOptions options{.classes = 2, .noise = 1.5};
+      const Dataset train = Data(options, parameters);
+      const Dataset validation = Data({.rows = 300, .seed = 2, .noise = 1.5}, parameters, &train);
+      const EvalSet sets[] = {{"valid", &validation}};
+      const Result<TrainResult> result =
+          Train(TwoThreads(), parameters, train,
+                with_validation ? std::span<const EvalSet>(sets) : std::span<const EvalSet>());
+      ASSERT_TRUE(result.ok()) << ErrorOf(result);
+      ASSERT_EQ(result->curves.size(), 1u);
+      const Curve& curve = result->curves[0];
+      EXPECT_EQ(curve.set, with_validation ? "valid" : "validation");
+      EXPECT_EQ(curve.metric, "logloss");
+      EXPECT_TRUE(result->stopped_early);
+      const std::vector<double>& values = curve.values;
+      const size_t rounds = values.size() - 1;
+      ASSERT_GT(rounds, 4u);
+      EXPECT_LT(rounds, 300u);
+      // The rule held at the end and never before.
+      for (size_t last = 4; last <= rounds; ++last)
+        EXPECT_EQ(*std::min_element(values.begin() + static_cast<std::ptrdiff_t>(last) - 3,
+                                    values.begin() + static_cast<std::ptrdiff_t>(last) + 1) >=
+                      values[last - 4],
+                  last == rounds);
+      const size_t best =
+          static_cast<size_t>(std::min_element(values.begin() + 1, values.end()) - values.begin());
+      EXPECT_EQ(result->best_round, best);
+      EXPECT_EQ(result->model.num_rounds(), keep_best ? best : rounds);
+    }
   }
 }
 
 TEST(Train, HigherIsBetterForSomeMetrics) {
   TrainParameters parameters = Small();
-  parameters.early_stopping = true;
+  parameters.early_stopping = "true";
   parameters.metric = "auc";
   parameters.max_iter = 200;
   parameters.learning_rate = 1;
@@ -177,25 +192,121 @@ TEST(Train, HigherIsBetterForSomeMetrics) {
   const Dataset train = Data({.noise = 1.5}, parameters);
   const Result<TrainResult> result = Train(TwoThreads(), parameters, train);
   ASSERT_TRUE(result.ok()) << ErrorOf(result);
-  const std::vector<double>& history = result->validation_history;
+  const std::vector<double>& values = result->curves[0].values;
   EXPECT_EQ(
       result->best_round,
-      1 + static_cast<size_t>(std::max_element(history.begin(), history.end()) - history.begin()));
+      static_cast<size_t>(std::max_element(values.begin() + 1, values.end()) - values.begin()));
 }
 
-TEST(Train, AWatchedSetChangesNothingWithoutEarlyStopping) {
+TEST(Train, AutoStopsEarlyAboveTenThousandRows) {
+  TrainParameters parameters = Small();
+  for (const size_t rows : {10'000u, 10'001u}) {
+    const Dataset train = Data({.rows = rows}, parameters);
+    const Result<TrainResult> result = Train(TwoThreads(), parameters, train);
+    ASSERT_TRUE(result.ok()) << ErrorOf(result);
+    EXPECT_EQ(result->validates, rows > 10'000);
+    TrainParameters told = parameters;
+    told.early_stopping = rows > 10'000 ? "true" : "false";
+    EXPECT_EQ(Digest(Train(TwoThreads(), told, train)->model), Digest(result->model));
+  }
+}
+
+TEST(Train, WatchedSetsChangeNothingWithoutEarlyStopping) {
   const TrainParameters parameters = Small();
   const Dataset train = Data({}, parameters);
-  const Dataset validation = Data({.rows = 100, .seed = 3}, parameters, &train);
-  const Result<TrainResult> watched = Train(TwoThreads(), parameters, train, &validation);
-  EXPECT_EQ(Digest(watched->model), Digest(Train(TwoThreads(), parameters, train)->model));
-  EXPECT_EQ(watched->validation_history.size(), 12u);
+  const Dataset first = Data({.rows = 100, .seed = 3}, parameters, &train);
+  const Dataset second = Data({.rows = 200, .seed = 4}, parameters, &train);
+  const EvalSet sets[] = {{"first", &first}, {"second", &second}};
+  TrainOptions options;
+  options.measuring.training_rows = true;
+  for (const std::string_view name : {"auc", "logloss"}) {
+    const Metric& metric = **FindMetric(name);
+    options.measuring.metrics.push_back(
+        {std::string(name), metric.higher_is_better,
+         [&metric](const Context& context, const Evaluation& evaluation) -> Result<double> {
+           return metric.compute(context, evaluation);
+         }});
+  }
+  TrainParameters named = parameters;
+  named.metric = "auc";  // what the body keeps: the first metric
+  const Result<TrainResult> watched = Train(TwoThreads(), parameters, train, sets, options);
+  ASSERT_TRUE(watched.ok()) << ErrorOf(watched);
+  EXPECT_EQ(Digest(watched->model), Digest(Train(TwoThreads(), named, train)->model));
   EXPECT_FALSE(watched->stopped_early);
+  ASSERT_EQ(watched->curves.size(), 6u);
+  for (size_t c = 0; c < 6; ++c) {
+    EXPECT_EQ(watched->curves[c].set, c < 2 ? "first" : c < 4 ? "second" : "train");
+    EXPECT_EQ(watched->curves[c].metric, c % 2 == 0 ? "auc" : "logloss");
+    EXPECT_EQ(watched->curves[c].values.size(), 13u);
+  }
+  // Training improves on what it trains on.
+  EXPECT_LT(watched->curves[5].values[12], watched->curves[5].values[0] * 0.8);
+}
+
+// --- The caller's own functions ---
+
+TEST(Train, OwnGradientsOfTheLossGiveItsModel) {
+  for (const int classes : {0, 2}) {
+    const TrainParameters parameters = Small();
+    const Dataset train = Data({.classes = classes}, parameters);
+    TrainOptions options;
+    options.gradients = [&](std::span<const double> labels, std::span<const double> scores,
+                            std::span<double> gradients, std::span<double> hessians) -> Status {
+      for (size_t i = 0; i < labels.size(); ++i) {
+        const double p = classes == 0 ? scores[i] : 1 / (1 + std::exp(-scores[i]));
+        gradients[i] = p - labels[i];
+        hessians[i] = classes == 0 ? 1 : p * (1 - p);
+      }
+      return {};
+    };
+    const Result<TrainResult> own = Train(TwoThreads(), parameters, train, {}, options);
+    ASSERT_TRUE(own.ok()) << ErrorOf(own);
+    const Model expected = Train(TwoThreads(), parameters, train)->model;
+    EXPECT_EQ(own->model.loss, expected.loss);
+    EXPECT_NE(own->model.parameters, expected.parameters);
+    ASSERT_EQ(own->model.trees.size(), expected.trees.size());
+    if (classes == 0) {
+      EXPECT_EQ(own->model.trees, expected.trees);
+    }
+    const auto scores = [&](const Model& model) {
+      return *Predictor(model).RawScores(TwoThreads(), MakeTable({.classes = classes}).ToTable());
+    };
+    const Buffer<double> a = scores(own->model), b = scores(expected);
+    for (size_t i = 0; i < a.size(); ++i) EXPECT_NEAR(a[i], b[i], 0.05);
+  }
+}
+
+TEST(Train, AnErrorOfTheCallersEndsTrainingAndKeepsTheRoundsSoFar) {
+  const TrainParameters parameters = Small();
+  const Dataset train = Data({}, parameters);
+  const Model whole = Train(TwoThreads(), parameters, train)->model;
+  TrainResult so_far;
+  TrainOptions options;
+  options.rounds_so_far = &so_far;
+  options.on_round = [](const RoundReport& report) -> Result<bool> {
+    if (report.round == 5) return DataError("enough");
+    return false;
+  };
+  EXPECT_EQ(ErrorOf(Train(TwoThreads(), parameters, train, {}, options)), "enough");
+  EXPECT_EQ(so_far.model, PrefixOf(whole, 5));
+}
+
+TEST(Train, ARoundMayBeTheLastAndHaveItsOwnLearningRate) {
+  const TrainParameters parameters = Small();
+  const Dataset train = Data({.classes = 0}, parameters);
+  TrainOptions options;
+  options.on_round = [](const RoundReport& report) -> Result<bool> { return report.round == 3; };
+  options.learning_rate = [](size_t round) -> Result<double> { return round == 1 ? 0.0 : 0.3; };
+  const Result<TrainResult> result = Train(TwoThreads(), parameters, train, {}, options);
+  ASSERT_TRUE(result.ok()) << ErrorOf(result);
+  EXPECT_EQ(result->model.num_rounds(), 3u);
+  for (const Node& node : result->model.trees[0].nodes) EXPECT_EQ(node.value, 0);
+  EXPECT_NE(result->model.trees[1].nodes.back().value, 0);
 }
 
 TEST(Train, EarlyStoppingNeedsRowsOnBothSides) {
   TrainParameters parameters = Small();
-  parameters.early_stopping = true;
+  parameters.early_stopping = "true";
   parameters.validation_fraction = 1e-9;
   ExpectMentions(ErrorOf(Train(TwoThreads(), parameters, Data({}, parameters))),
                  {"held out", "validation_fraction"});
@@ -215,18 +326,18 @@ TEST(Train, CheckpointsAreThePrefixesOfTheModel) {
   options.checkpoint_path = path;
   options.checkpoint_every = 3;
   size_t checked = 0;
-  options.on_round = [&](const RoundReport& report) {
+  options.on_round = [&](const RoundReport& report) -> Result<bool> {
     EXPECT_EQ(report.rounds, 12u);
-    EXPECT_FALSE(report.has_validation);
+    EXPECT_FALSE(report.validates);
     EXPECT_EQ(std::filesystem::exists(path), report.round >= 3);
-    if (report.round < 3) return;
-    const Result<Model> checkpoint = LoadModel(path);
-    ASSERT_TRUE(checkpoint.ok()) << checkpoint.error().message;
-    EXPECT_EQ(*checkpoint, PrefixOf(whole, report.round / 3 * 3));
+    if (report.round < 3) return false;
+    RAMET_ASSIGN(const Model checkpoint, LoadModel(path));
+    EXPECT_EQ(checkpoint, PrefixOf(whole, report.round / 3 * 3));
     ++checked;
+    return false;
   };
   std::filesystem::remove(path);
-  ASSERT_TRUE(Train(TwoThreads(), parameters, train, nullptr, options).ok());
+  ASSERT_TRUE(Train(TwoThreads(), parameters, train, {}, options).ok());
   EXPECT_EQ(checked, 10u);
   std::filesystem::remove(path);
 }
@@ -236,7 +347,7 @@ TEST(Train, ACheckpointThatCannotBeWrittenIsAnError) {
   TrainOptions options;
   options.checkpoint_path = testing::TempDir() + "no such folder/model.ramet";
   const Result<TrainResult> result =
-      Train(TwoThreads(), parameters, Data({}, parameters), nullptr, options);
+      Train(TwoThreads(), parameters, Data({}, parameters), {}, options);
   ASSERT_FALSE(result.ok());
   EXPECT_EQ(result.error().code, ErrorCode::kIo);
   ExpectMentions(result.error().message, {"no such folder"});
@@ -285,9 +396,10 @@ TEST(Train, ContinuesOnOtherData) {
       parameters.max_iter = 20;
       TrainOptions options;
       options.initial_model = &old_model;
-      const Dataset data = Data(second, parameters, nullptr,
-                                ContinueFrom(TwoThreads(), parameters, old_model, false));
-      const Result<TrainResult> result = Train(TwoThreads(), parameters, data, nullptr, options);
+      const Dataset data =
+          Data(second, parameters, nullptr,
+               ContinueFrom(TwoThreads(), parameters, old_model, DataRole::kTraining));
+      const Result<TrainResult> result = Train(TwoThreads(), parameters, data, {}, options);
       ASSERT_TRUE(result.ok()) << ErrorOf(result);
       const Model& model = result->model;
       ASSERT_TRUE(Validate(model).ok()) << Validate(model).error().message;
@@ -334,8 +446,8 @@ TEST(Train, ContinuingOnOtherDataIsReplayable) {
     options.initial_model = &from;
     return Train(TwoThreads(), parameters,
                  Data(second, parameters, nullptr,
-                      ContinueFrom(TwoThreads(), parameters, from, false)),
-                 nullptr, options)
+                      ContinueFrom(TwoThreads(), parameters, from, DataRole::kTraining)),
+                 {}, options)
         ->model;
   };
   const Model half = continued(old_model, 16);
@@ -349,9 +461,9 @@ TEST(Train, RefusesAnInitialModelThatDoesNotFit) {
   const Model model = Train(TwoThreads(), parameters, Data({}, parameters))->model;
   const auto error = [&](const TableOptions& options, const Model& initial,
                          const TrainParameters& wanted) {
-    const Result<Dataset> data =
-        MakeDataset(TwoThreads(), MakeTable(options).ToTable(), SpecOf(options.classes > 0),
-                    BinningOf(wanted), nullptr, ContinueFrom(TwoThreads(), wanted, initial, false));
+    const Result<Dataset> data = MakeDataset(
+        TwoThreads(), MakeTable(options).ToTable(), SpecOf(options.classes > 0), BinningOf(wanted),
+        nullptr, ContinueFrom(TwoThreads(), wanted, initial, DataRole::kTraining));
     return data.ok() ? "no error" : data.error().message;
   };
   EXPECT_EQ(error({}, model, parameters), "no error");
@@ -369,15 +481,15 @@ TEST(Train, RefusesAnInitialModelThatDoesNotFit) {
 
   TrainOptions options;
   options.initial_model = &model;
-  ExpectMentions(ErrorOf(Train(TwoThreads(), parameters, Data({}, parameters), nullptr, options)),
+  ExpectMentions(ErrorOf(Train(TwoThreads(), parameters, Data({}, parameters), {}, options)),
                  {"ContinueFrom"});
-  const Dataset continued =
-      Data({}, parameters, nullptr, ContinueFrom(TwoThreads(), parameters, model, false));
+  const Dataset continued = Data(
+      {}, parameters, nullptr, ContinueFrom(TwoThreads(), parameters, model, DataRole::kTraining));
   parameters.max_iter = 11;
-  ExpectMentions(ErrorOf(Train(TwoThreads(), parameters, continued, nullptr, options)),
+  ExpectMentions(ErrorOf(Train(TwoThreads(), parameters, continued, {}, options)),
                  {"12 rounds", "max_iter is 11"});
   parameters.max_iter = 12;
-  const Result<TrainResult> same = Train(TwoThreads(), parameters, continued, nullptr, options);
+  const Result<TrainResult> same = Train(TwoThreads(), parameters, continued, {}, options);
   ASSERT_TRUE(same.ok()) << ErrorOf(same);
   EXPECT_EQ(same->model, model);
 }

@@ -60,14 +60,15 @@ std::vector<double> StartScores(const Dataset& data, const std::vector<double>& 
 }  // namespace
 
 Trainer::Trainer(const Context& context, const TrainParameters& parameters, const Loss& loss,
-                 const Dataset& train, const Dataset* validation, const HoldOut& hold_out,
-                 Model& model)
+                 const Dataset& train, std::vector<const Dataset*> eval_data,
+                 const HoldOut& hold_out, Model& model, const GradientFunction& own_gradients)
     : context_(context),
       parameters_(parameters),
       loss_(loss),
       train_(train),
-      validation_(validation),
+      eval_data_(std::move(eval_data)),
       model_(model),
+      own_gradients_(own_gradients),
       num_rows_(train.num_rows),
       num_outputs_(model.num_outputs()),
       weights_(train.weights),
@@ -77,7 +78,8 @@ Trainer::Trainer(const Context& context, const TrainParameters& parameters, cons
       leaf_of_row_(num_outputs_ * num_rows_),
       leaf_values_(num_outputs_),
       grower_(context, train.mapper, train.bins, GrowParametersOf(parameters)) {
-  if (validation != nullptr) validation_scores_ = StartScores(*validation, model.base_scores);
+  for (const Dataset* data : eval_data_)
+    eval_scores_.push_back(StartScores(*data, model.base_scores));
   if (hold_out.enabled()) {
     if (weights_.empty()) weights_.assign(num_rows_, 1);
     for (size_t row = 0; row < num_rows_; ++row)
@@ -103,7 +105,7 @@ Status Trainer::UpdateScores(bool next_gradients) {
           const LeafIndex* leaves = leaf_of_row_.data() + k * num_rows_;
           for (size_t row = begin; row < end; ++row) scores[row] += values[leaves[row]];
         }
-        if (!next_gradients) return;
+        if (!next_gradients || own_gradients_) return;
         LossBlock block{begin,          end - begin,          num_rows_, num_outputs_,
                         scores_.data(), train_.labels.data(), nullptr,   gradients_.data()};
         if (!weights_.empty()) block.weights = weights_.data();
@@ -114,7 +116,34 @@ Status Trainer::UpdateScores(bool next_gradients) {
         into.max_hessian = std::max(into.max_hessian, from.max_hessian);
         into.finite &= from.finite;
       });
+  if (next_gradients && own_gradients_) RAMET_RETURN_IF_ERROR(ComputeOwnGradients());
   if (!range_.finite) return NonFiniteGradient();
+  return {};
+}
+
+Status Trainer::ComputeOwnGradients() {
+  const size_t size = num_outputs_ * num_rows_;
+  std::vector<double> scores(size), gradients(size), hessians(size);
+  for (size_t k = 0; k < num_outputs_; ++k)
+    for (size_t row = 0; row < num_rows_; ++row)
+      scores[row * num_outputs_ + k] = scores_[k * num_rows_ + row];
+  RAMET_RETURN_IF_ERROR(own_gradients_(train_.labels, scores, gradients, hessians));
+  range_ = GradientRange{};
+  for (size_t k = 0; k < num_outputs_; ++k)
+    for (size_t row = 0; row < num_rows_; ++row) {
+      const double weight = weights_.empty() ? 1.0 : static_cast<double>(weights_[row]);
+      const size_t from = row * num_outputs_ + k;
+      if (hessians[from] < 0)
+        return DataError("row " + std::to_string(row + 1) +
+                         ": the loss function returned a negative hessian. Return one of at "
+                         "least 0.");
+      const GradientHessian pair{static_cast<float>(gradients[from] * weight),
+                                 static_cast<float>(hessians[from] * weight)};
+      gradients_[k * num_rows_ + row] = pair;
+      range_.max_gradient = std::max(range_.max_gradient, std::fabs(pair.gradient));
+      range_.max_hessian = std::max(range_.max_hessian, pair.hessian);
+      range_.finite &= std::isfinite(pair.gradient) && std::isfinite(pair.hessian);
+    }
   return {};
 }
 
@@ -184,15 +213,15 @@ void Trainer::SetLeafValues(GrownTree& grown, size_t k) {
   values.assign(sums.size(), 0);
   for (size_t leaf = 0; leaf < sums.size(); ++leaf) {
     const double hessian = sums[leaf].hessian + parameters_.l2_regularization;
-    if (hessian > 0)
-      values[leaf] = -sums[leaf].gradient / hessian * parameters_.learning_rate + 0.0;
+    if (hessian > 0) values[leaf] = -sums[leaf].gradient / hessian * learning_rate_ + 0.0;
     if (!std::isfinite(values[leaf])) values[leaf] = 0;
     grown.tree.nodes[static_cast<size_t>(grown.leaves[leaf].node)].value = values[leaf];
   }
   if (!uses_all_rows_) RouteUnusedRows(grown, train_.bins, leaf_of_row);
 }
 
-Status Trainer::Round(size_t round, bool last) {
+Status Trainer::Round(size_t round, bool last, double learning_rate) {
+  learning_rate_ = learning_rate;
   ChooseRows(round);
   std::vector<GrownTree> trees;
   for (size_t k = 0; k < num_outputs_; ++k) {
@@ -201,21 +230,24 @@ Status Trainer::Round(size_t round, bool last) {
     SetLeafValues(trees.back(), k);
   }
   RAMET_RETURN_IF_ERROR(UpdateScores(/*next_gradients=*/!last));
-  if (validation_ != nullptr) UpdateValidation(trees);
+  UpdateEvalScores(trees);
   for (GrownTree& grown : trees) model_.trees.push_back(std::move(grown.tree));
   return {};
 }
 
-void Trainer::UpdateValidation(const std::vector<GrownTree>& trees) {
+void Trainer::UpdateEvalScores(const std::vector<GrownTree>& trees) {
   const StepTimer timer(steps_.scores);
-  ParallelFor(0, validation_->num_rows, kRowsPerBlock, [&](size_t begin, size_t end) {
-    for (size_t k = 0; k < num_outputs_; ++k)
-      for (size_t row = begin; row < end; ++row) {
-        const int32_t node = RouteRow(trees[k].route, validation_->bins.row(row));
-        validation_scores_[k * validation_->num_rows + row] +=
-            trees[k].tree.nodes[static_cast<size_t>(node)].value;
-      }
-  });
+  for (size_t set = 0; set < eval_data_.size(); ++set) {
+    const Dataset& data = *eval_data_[set];
+    ParallelFor(0, data.num_rows, kRowsPerBlock, [&](size_t begin, size_t end) {
+      for (size_t k = 0; k < num_outputs_; ++k)
+        for (size_t row = begin; row < end; ++row) {
+          const int32_t node = RouteRow(trees[k].route, data.bins.row(row));
+          eval_scores_[set][k * data.num_rows + row] +=
+              trees[k].tree.nodes[static_cast<size_t>(node)].value;
+        }
+    });
+  }
 }
 
 }  // namespace ramet

@@ -18,19 +18,21 @@ namespace ramet {
 class Trainer {
  public:
   // Scores start at the base scores of `model`, or at the data sets' initial_scores where there are
-  // some.
+  // some. `eval_data`: sets whose scores are kept too. `own_gradients`: in place of the loss's, or
+  // empty.
   Trainer(const Context& context, const TrainParameters& parameters, const Loss& loss,
-          const Dataset& train, const Dataset* validation, const HoldOut& hold_out, Model& model);
+          const Dataset& train, std::vector<const Dataset*> eval_data, const HoldOut& hold_out,
+          Model& model, const GradientFunction& own_gradients = {});
 
   // Gradients of the current scores. An error names the row whose gradient is not finite.
   Status ComputeGradients();
   // Grows one tree per output on the current gradients, adds them to the model and to the scores of
   // all rows, and computes the next gradients (unless this was the last round). Does nothing to the
   // model when cancelled on the way.
-  Status Round(size_t round, bool last);
+  Status Round(size_t round, bool last, double learning_rate);
 
   std::span<const double> train_scores() const { return scores_; }
-  std::span<const double> validation_scores() const { return validation_scores_; }
+  std::span<const double> eval_scores(size_t set) const { return eval_scores_[set]; }
   const StepTimes& steps() const { return steps_; }
 
  private:
@@ -39,27 +41,30 @@ class Trainer {
   GrownTree GrowTree(size_t round, size_t k);
   void SetLeafValues(GrownTree& grown, size_t k);
   Status UpdateScores(bool next_gradients);
-  void UpdateValidation(const std::vector<GrownTree>& trees);
+  Status ComputeOwnGradients();
+  void UpdateEvalScores(const std::vector<GrownTree>& trees);
   Error NonFiniteGradient() const;
 
   const Context& context_;
   const TrainParameters& parameters_;
   const Loss& loss_;
   const Dataset& train_;
-  const Dataset* validation_;
+  std::vector<const Dataset*> eval_data_;
   Model& model_;
+  GradientFunction own_gradients_;
   size_t num_rows_, num_outputs_;
 
   std::vector<float> weights_;        // the training weights, zero for held-out rows; empty: all 1
   std::vector<uint32_t> candidates_;  // rows that may be trained on; empty: all
   bool uses_all_rows_ = true;         // in the current round
   std::vector<double> scores_;        // outputs x rows
-  std::vector<double> validation_scores_;
+  std::vector<std::vector<double>> eval_scores_;
   Buffer<GradientHessian> gradients_;  // outputs x rows
   GradientRange range_;
   QuantisedGradients quantised_;
   std::vector<LeafIndex> leaf_of_row_;            // outputs x rows
   std::vector<std::vector<double>> leaf_values_;  // of the current round's trees
+  double learning_rate_ = 0;                      // of the current round
   TreeGrower grower_;
   StepTimes steps_;
 };

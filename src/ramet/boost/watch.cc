@@ -1,5 +1,6 @@
 #include "ramet/boost/watch.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "ramet/parallel/parallel.h"
@@ -9,22 +10,29 @@ namespace {
 
 constexpr size_t kRowsPerTask = 1 << 14;
 
+// Better than `reference` by more than `margin`; anything is better than NaN.
+bool Better(const Curve& curve, double value, double reference, double margin) {
+  if (std::isnan(reference)) return !std::isnan(value);
+  return curve.higher_is_better ? value - reference > margin : reference - value > margin;
+}
+
 }  // namespace
 
-Watch::Watch(const Dataset& data, std::span<const uint32_t> rows, const Metric& metric,
+Watch::Watch(std::string_view set, const Dataset& data, std::vector<uint32_t> rows,
              size_t num_outputs)
-    : metric_(metric),
-      num_outputs_(num_outputs),
-      num_rows_(rows.empty() ? data.num_rows : rows.size()),
-      rows_(rows.begin(), rows.end()),
-      data_(data) {
+    : set_(set),
+      data_(data),
+      rows_(std::move(rows)),
+      num_rows_(rows_.empty() ? data.num_rows : rows_.size()),
+      num_outputs_(num_outputs) {
   for (uint32_t row : rows_) {
     labels_.push_back(data.labels[row]);
     if (!data.weights.empty()) weights_.push_back(data.weights[row]);
   }
 }
 
-double Watch::Compute(const Context& context, std::span<const double> scores) {
+Result<std::vector<double>> Watch::Compute(const Context& context, std::span<const Measure> metrics,
+                                           std::span<const double> scores) {
   Evaluation evaluation;
   evaluation.num_outputs = num_outputs_;
   evaluation.labels =
@@ -43,15 +51,43 @@ double Watch::Compute(const Context& context, std::span<const double> scores) {
     });
     evaluation.raw_scores = row_major_;
   }
-  return metric_.compute(context, evaluation);
+  std::vector<double> values;
+  for (const Measure& metric : metrics) {
+    RAMET_ASSIGN(const double value, metric.compute(context, evaluation));
+    values.push_back(value);
+  }
+  return values;
 }
 
-void EarlyStopping::Add(double value) {
-  ++round_;
-  const bool better = round_ == 1 || sign_ * (value - best_) > tol_ || std::isnan(best_);
-  if (!better) return;
-  best_ = value;
-  best_round_ = round_;
+std::vector<Watch> WatchesOn(const Dataset& data, DataRole role, std::string_view name,
+                             const HoldOut& hold_out, const Measuring& measuring,
+                             size_t num_outputs) {
+  std::vector<Watch> watches;
+  if (role == DataRole::kEvalSet) {
+    watches.emplace_back(name, data, std::vector<uint32_t>(), num_outputs);
+    return watches;
+  }
+  const bool holds_out = role == DataRole::kTraining && hold_out.enabled();
+  if (holds_out)
+    watches.emplace_back(kHeldOutSet, data, HeldOutRows(data.num_rows, hold_out), num_outputs);
+  if (measuring.training_rows)
+    watches.emplace_back(kTrainingSet, data, TrainingRows(data.num_rows, data.weights, hold_out),
+                         num_outputs);
+  return watches;
+}
+
+bool ShouldStop(const Curve& curve, double tol, size_t patience) {
+  if (curve.values.size() < patience + 1) return false;
+  const auto recent = curve.values.end() - static_cast<std::ptrdiff_t>(patience);
+  return std::none_of(recent, curve.values.end(),
+                      [&](double value) { return Better(curve, value, recent[-1], tol); });
+}
+
+size_t BestRound(const Curve& curve) {
+  size_t best = curve.values.size() > 1 ? 1 : 0;
+  for (size_t round = 2; round < curve.values.size(); ++round)
+    if (Better(curve, curve.values[round], curve.values[best], 0)) best = round;
+  return best;
 }
 
 }  // namespace ramet

@@ -1,52 +1,50 @@
-// The rows that early stopping watches, their scores, and the metric on them.
+// The rows that training measures on, and when to stop because of what was measured.
 #pragma once
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "ramet/bins/dataset.h"
+#include "ramet/boost/boost.h"
+#include "ramet/boost/rows.h"
 #include "ramet/loss/loss.h"
-#include "ramet/metric/metric.h"
 
 namespace ramet {
 
-// Computes a metric from scores kept as outputs x rows.
+// Computes metrics from scores kept as outputs x rows.
 class Watch {
  public:
-  // All rows of a data set, or those of `rows` (ascending) if it is not empty.
-  Watch(const Dataset& data, std::span<const uint32_t> rows, const Metric& metric,
-        size_t num_outputs);
+  // All rows of a data set, or those of `rows` (ascending) if it is not empty. `set`: its name.
+  Watch(std::string_view set, const Dataset& data, std::vector<uint32_t> rows, size_t num_outputs);
 
-  // `scores`: outputs x data.num_rows.
-  double Compute(const Context& context, std::span<const double> scores);
+  const std::string& set() const { return set_; }
+  // One value per metric. `scores`: outputs x data.num_rows.
+  Result<std::vector<double>> Compute(const Context& context, std::span<const Measure> metrics,
+                                      std::span<const double> scores);
 
  private:
-  const Metric& metric_;
-  size_t num_outputs_;
-  size_t num_rows_;
-  std::vector<uint32_t> rows_;
-  std::vector<double> labels_;  // of rows_
-  std::vector<float> weights_;  // of rows_
+  std::string set_;
   const Dataset& data_;
+  std::vector<uint32_t> rows_;
+  size_t num_rows_, num_outputs_;
+  std::vector<double> labels_;     // of rows_
+  std::vector<float> weights_;     // of rows_
   std::vector<double> row_major_;  // scores as metrics take them
 };
 
-// When to stop: no improvement beyond `tol` for `patience` rounds.
-class EarlyStopping {
- public:
-  EarlyStopping(const Metric& metric, double tol, size_t patience)
-      : sign_(metric.higher_is_better ? 1 : -1), tol_(tol), patience_(patience) {}
-  // The metric after the next round.
-  void Add(double value);
-  size_t best_round() const { return best_round_; }
-  bool ShouldStop() const { return round_ - best_round_ >= patience_; }
+// What is watched on one data set in its role: of the training set the rows held out and, if asked
+// for, those trained on.
+std::vector<Watch> WatchesOn(const Dataset& data, DataRole role, std::string_view name,
+                             const HoldOut& hold_out, const Measuring& measuring,
+                             size_t num_outputs);
 
- private:
-  double sign_, tol_;
-  size_t patience_;
-  size_t round_ = 0, best_round_ = 0;
-  double best_ = 0;
-};
+// scikit-learn's rule: none of the last `patience` values is better than the one before them by
+// more than `tol`.
+bool ShouldStop(const Curve& curve, double tol, size_t patience);
+
+// The round (from 1) with the best value, the first of equals; 0 if there is no round.
+size_t BestRound(const Curve& curve);
 
 }  // namespace ramet

@@ -36,7 +36,7 @@
 namespace ramet {
 
 // Rises whenever any bit of any body would change for some data (see tests/golden/).
-inline constexpr uint32_t kAlgorithmVersion = 1;
+inline constexpr uint32_t kAlgorithmVersion = 2;
 
 // Nodes of one tree, at most: a node index fits an int32 with room to spare, and a full tree of
 // depth 23 is allowed.
