@@ -16,6 +16,7 @@
 
 #include "ramet/base/isa.h"
 #include "ramet/boost/boost.h"
+#include "ramet/boost/evaluation.h"
 #include "ramet/histogram/quantise.h"
 #include "ramet/metric/metric.h"
 #include "ramet/predict/predict.h"
@@ -165,8 +166,8 @@ void ExpectReplay(const Case& c, const Way& way, const TrainResult& trained) {
   const Result<Buffer<double>> scores =
       Predictor(trained.model).RawScores(way.context, c.validation_columns.ToTable());
   ASSERT_TRUE(scores.ok()) << scores.error().message;
-  const Evaluation evaluation{scores->span(), trained.model.num_outputs(), validation->labels,
-                              validation->weights};
+  const Evaluation evaluation =
+      *EvaluationOf(trained.model, scores->span(), validation->labels, validation->weights);
   const double metric = (*FindMetric(trained.curves[0].metric))->compute(way.context, evaluation);
   ASSERT_EQ(std::bit_cast<uint64_t>(metric),
             std::bit_cast<uint64_t>(trained.curves[0].values[trained.model.num_rounds()]));

@@ -218,12 +218,21 @@ class RandomTask {
     return static_cast<double>(1 + Hash(1003, row) % 1000) / 128;
   }
 
+  // Amounts for gamma, counts for Poisson (not all 0): near enough to their mean for Newton's steps
+  // on a log scale.
+  double InDomain(double label, size_t row) const {
+    if (loss_.labels == LabelDomain::kAny) return label;
+    const double size = std::min(std::fabs(label), 8.0);
+    return loss_.labels == LabelDomain::kPositive ? 1 + size : std::floor(size) + (row % 3 == 0);
+  }
+
   void AddLabel(size_t rows, TestTable& table) const {
     if (!loss_.classification) {
       std::vector<double> labels;
       for (size_t row = 0; row < rows; ++row) {
         const double signal = Signal(row);
-        labels.push_back(heavy_tail_ ? signal * signal * signal * signal * signal : signal);
+        labels.push_back(
+            InDomain(heavy_tail_ ? signal * signal * signal * signal * signal : signal, row));
       }
       table.Add("y", labels);
     } else if (label_kind_ == 0) {
@@ -250,9 +259,12 @@ class RandomTask {
 
   void DrawParameters(RandomDraws& draws) {
     TrainParameters& p = parameters_;
-    if (draws.Chance(50)) p.loss = loss_.name;
+    const bool has_default_loss = loss_.classification || loss_.name == "squared_error";
+    if (draws.Chance(50) || !has_default_loss) p.loss = loss_.name;
+    p.quantile = OneOf(draws, {0.0, 0.1, 0.5, 0.9, 1.0});
     p.max_iter = 1 + static_cast<int64_t>(draws.Below(num_classes_ > 2 ? 5 : 10));
     p.learning_rate = OneOf(draws, {0.05, 0.1, 0.5, 1.0});
+    if (loss_.log_link) p.learning_rate = std::min(p.learning_rate, 0.1);
     p.max_leaf_nodes = OneOf<int64_t>(draws, {0, 2, 5, 16, 31, 60});
     p.max_depth = OneOf<int64_t>(draws, {0, 0, 1, 3, 6});
     p.min_samples_leaf = OneOf<int64_t>(draws, {1, 5, 20});
@@ -274,9 +286,13 @@ class RandomTask {
     p.tol = OneOf(draws, {0.0, 1e-7, 1e-2});
     p.validation_fraction = OneOf(draws, {0.1, 0.4});
     if (draws.Chance(50)) {
-      p.metric = !loss_.classification ? OneOf<std::string>(draws, {"rmse", "mae"})
-                 : num_classes_ > 2    ? OneOf<std::string>(draws, {"logloss", "accuracy"})
-                                       : OneOf<std::string>(draws, {"logloss", "accuracy", "auc"});
+      p.metric =
+          !loss_.classification
+              ? OneOf<std::string>(draws, {"rmse", "mae", "r2", "mean_pinball_loss",
+                                           "mean_poisson_deviance", "mean_gamma_deviance"})
+          : num_classes_ > 2
+              ? OneOf<std::string>(draws, {"logloss", "accuracy", "average_precision"})
+              : OneOf<std::string>(draws, {"logloss", "accuracy", "auc", "average_precision"});
     }
     p.random_state = static_cast<int64_t>(draws.Below(1000));
   }

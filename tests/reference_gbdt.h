@@ -2,14 +2,16 @@
 // growth, written as plainly as can be — float64 sums in the order of rows, no quantisation, no
 // subtraction, no speculation, no threads.
 //
-// It knows numeric features (missing values on either side), one or several outputs, weights and
-// the parameters learning_rate, max_iter, max_leaf_nodes, min_samples_leaf, min_child_weight,
-// l2_regularization. What it gives are the training rows' raw scores.
+// It knows numeric features (missing values on either side), one or several outputs, every loss,
+// weights and the parameters loss, quantile, learning_rate, max_iter, max_leaf_nodes,
+// min_samples_leaf, min_child_weight, l2_regularization. What it gives are the training rows' raw
+// scores.
 #pragma once
 
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "ramet/bins/dataset.h"
@@ -57,14 +59,39 @@ class ReferenceGbdt {
   };
 
   double Weight(size_t row) const { return data_.weights.empty() ? 1 : data_.weights[row]; }
+  bool Is(const char* loss) const { return parameters_.loss == loss; }
+  bool LeavesAreQuantiles() const { return Is("absolute_error") || Is("quantile"); }
+
+  // The middle of the first values whose weight from below is at least the quantile's share of all,
+  // and above it.
+  double Quantile(std::vector<std::pair<double, double>> value_and_weight) const {
+    std::sort(value_and_weight.begin(), value_and_weight.end());
+    double total = 0, below = 0;
+    for (const auto& [value, weight] : value_and_weight) total += weight;
+    const double share = (Is("quantile") ? parameters_.quantile : 0.5) * total;
+    const auto first = [&](const auto& reached) {
+      below = 0;
+      for (const auto& [value, weight] : value_and_weight)
+        if (weight != 0 && reached(below += weight)) return value;
+      return value_and_weight.back().first;
+    };
+    const double low = first([&](double weight) { return weight >= share; });
+    return (low + first([&](double weight) { return weight > share; })) / 2;
+  }
 
   std::vector<double> BaseScores() const {
     double total = 0;
     for (size_t row = 0; row < data_.num_rows; ++row) total += Weight(row);
+    if (LeavesAreQuantiles()) {
+      std::vector<std::pair<double, double>> labels;
+      for (size_t row = 0; row < data_.num_rows; ++row)
+        labels.emplace_back(data_.labels[row], Weight(row));
+      return {Quantile(std::move(labels))};
+    }
     if (data_.classes.empty()) {
       double sum = 0;
       for (size_t row = 0; row < data_.num_rows; ++row) sum += Weight(row) * data_.labels[row];
-      return {sum / total};
+      return {Is("poisson") || Is("gamma") ? std::log(sum / total) : sum / total};
     }
     std::vector<double> shares(data_.classes.size(), 0);
     for (size_t row = 0; row < data_.num_rows; ++row)
@@ -72,6 +99,16 @@ class ReferenceGbdt {
     if (shares.size() == 2) return {std::log(shares[1] / shares[0])};
     for (double& share : shares) share = std::log(share);
     return shares;
+  }
+
+  Sums NumberGradient(double score, double label) const {
+    const double side = score > label ? 1 : score < label ? -1 : 0;
+    if (Is("absolute_error")) return {side, 1, 1};
+    if (Is("quantile"))
+      return {side > 0 ? 1 - parameters_.quantile : side < 0 ? -parameters_.quantile : 0, 1, 1};
+    if (Is("poisson")) return {std::exp(score) - label, std::exp(score), 1};
+    if (Is("gamma")) return {1 - label * std::exp(-score), label * std::exp(-score), 1};
+    return {score - label, 1, 1};
   }
 
   void ComputeGradients() {
@@ -84,7 +121,7 @@ class ReferenceGbdt {
       for (size_t k = 0; k < num_outputs_; ++k) {
         Sums& g = gradients_[row * num_outputs_ + k];
         if (data_.classes.empty()) {
-          g = {scores[0] - data_.labels[row], 1, 1};
+          g = NumberGradient(scores[0], data_.labels[row]);
         } else if (num_outputs_ == 1) {
           const double q = 1 / (1 + std::exp(-scores[0]));
           g = {q - data_.labels[row], q * (1 - q), 1};
@@ -139,6 +176,17 @@ class ReferenceGbdt {
     }
   }
 
+  double LeafValue(const Leaf& leaf, size_t k) const {
+    if (!LeavesAreQuantiles()) {
+      const Sums sums = Total(leaf, k);
+      return -sums.gradient / (sums.hessian + parameters_.l2_regularization);
+    }
+    std::vector<std::pair<double, double>> residuals;
+    for (const uint32_t row : leaf.rows)
+      residuals.emplace_back(data_.labels[row] - scores_[row], Weight(row));
+    return Quantile(std::move(residuals));
+  }
+
   // Best first; then every row gets its leaf's value.
   void GrowTree(size_t k) {
     std::vector<Leaf> leaves(1);
@@ -163,9 +211,7 @@ class ReferenceGbdt {
       leaves.push_back(std::move(right));
     }
     for (const Leaf& leaf : leaves) {
-      const Sums sums = Total(leaf, k);
-      const double value = -sums.gradient / (sums.hessian + parameters_.l2_regularization) *
-                           parameters_.learning_rate;
+      const double value = LeafValue(leaf, k) * parameters_.learning_rate;
       for (const uint32_t row : leaf.rows) scores_[row * num_outputs_ + k] += value;
     }
   }

@@ -7,6 +7,7 @@
 #include "ramet/base/isa.h"
 #include "ramet/base/math.h"
 #include "ramet/boost/boost.h"
+#include "ramet/boost/evaluation.h"
 #include "ramet/metric/metric.h"
 #include "ramet/model/testing.h"
 #include "ramet/predict/predict.h"
@@ -61,7 +62,8 @@ struct Quality {
 };
 
 // The loss's metric on the training rows, of both.
-Quality Compare(const TestTable& table, DataSpec spec, std::string_view metric_name) {
+Quality Compare(const TestTable& table, DataSpec spec, std::string_view metric_name,
+                const std::string& loss = "auto", double quantile = 0.5) {
   Context context;
   context.threads = 2;
   context.isa = SupportedIsas().back();
@@ -70,12 +72,15 @@ Quality Compare(const TestTable& table, DataSpec spec, std::string_view metric_n
   parameters.learning_rate = 0.2;
   parameters.max_leaf_nodes = 15;
   parameters.l2_regularization = 1;
+  parameters.early_stopping = "false";
+  parameters.loss = loss;
+  parameters.quantile = quantile;
   const Dataset data = *MakeDataset(context, table.ToTable(), spec, BinningOf(parameters));
   const Result<TrainResult> trained = Train(context, parameters, data);
   const Metric* metric = *FindMetric(metric_name);
   const auto compute = [&](std::span<const double> scores) {
     return metric->compute(context,
-                           {scores, trained->model.num_outputs(), data.labels, data.weights});
+                           *EvaluationOf(trained->model, scores, data.labels, data.weights));
   };
   const double ramet =
       compute(Predictor(trained->model).RawScores(context, table.ToTable())->span());
@@ -147,6 +152,70 @@ TEST(Reference, SoftmaxIsThatOfFloat64) {
     y[i] = z < -0.5 ? 0 : z < 0.5 ? 1 : z < 1 ? 2 : 3;
   }
   ExpectWithin(Compare(TableOf(problem).Add("y", y), Spec(true), "logloss"), 0.002);
+}
+
+// How often an event of this mean happens, by counting uniform numbers until their product is
+// small.
+double Count(double mean, RandomDraws& draws) {
+  double count = 0, product = draws.Unit();
+  for (const double least = Exp(-mean); product > least; product *= draws.Unit()) ++count;
+  return count;
+}
+
+TEST(Reference, PoissonIsThatOfFloat64) {
+  const Problem problem = MakeProblem(7);
+  RandomDraws draws(70);
+  std::vector<double> y(kRows), weight(kRows);
+  for (size_t i = 0; i < kRows; ++i) {
+    y[i] = Count(Exp(0.5 * problem.signal[i] - 1), draws);
+    weight[i] = static_cast<double>(draws.Below(4));
+  }
+  TestTable table = TableOf(problem).Add("y", y).Add("w", weight);
+  ExpectWithin(Compare(table, Spec(false, "w"), "mean_poisson_deviance", "poisson"), 0.002);
+}
+
+TEST(Reference, RareLargeCountsAreLearnedAsByFloat64) {
+  const Problem problem = MakeProblem(8);
+  RandomDraws draws(80);
+  std::vector<double> y(kRows);
+  for (size_t i = 0; i < kRows; ++i)
+    y[i] = Count(Exp(0.5 * problem.signal[i] - 2), draws) * (draws.Chance(5) ? 20 : 1);
+  ExpectWithin(
+      Compare(TableOf(problem).Add("y", y), Spec(false), "mean_poisson_deviance", "poisson"),
+      0.005);
+}
+
+TEST(Reference, GammaIsThatOfFloat64) {
+  const Problem problem = MakeProblem(9);
+  RandomDraws draws(90);
+  std::vector<double> y(kRows);
+  // Of shape 1: an exponential.
+  for (size_t i = 0; i < kRows; ++i)
+    y[i] = -Exp(3 + 0.5 * problem.signal[i]) * Log(1 - draws.Unit()) + 1e-6;
+  ExpectWithin(Compare(TableOf(problem).Add("y", y), Spec(false), "mean_gamma_deviance", "gamma"),
+               0.002);
+}
+
+TEST(Reference, AbsoluteErrorIsThatOfFloat64) {
+  const Problem problem = MakeProblem(10);
+  std::vector<double> y(kRows);
+  for (size_t i = 0; i < kRows; ++i)
+    y[i] = 5 + problem.signal[i] + problem.noise[i] * problem.noise[i] * problem.noise[i];
+  ExpectWithin(Compare(TableOf(problem).Add("y", y), Spec(false), "mae", "absolute_error"), 0.002);
+}
+
+TEST(Reference, QuantilesAreThoseOfFloat64) {
+  const Problem problem = MakeProblem(11);
+  RandomDraws draws(110);
+  std::vector<double> y(kRows), weight(kRows);
+  for (size_t i = 0; i < kRows; ++i) {
+    y[i] = problem.signal[i] + Exp(0.5 * problem.signal[i]) * problem.noise[i];
+    weight[i] = static_cast<double>(draws.Below(4));
+  }
+  const TestTable table = TableOf(problem).Add("y", y).Add("w", weight);
+  for (const double quantile : {0.1, 0.9})
+    ExpectWithin(Compare(table, Spec(false, "w"), "mean_pinball_loss", "quantile", quantile),
+                 0.002);
 }
 
 TEST(Reference, HugeWeightInLogisticIsLearnedAsByFloat64) {

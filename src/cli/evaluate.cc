@@ -9,6 +9,7 @@
 #include "cli/progress.h"
 #include "cli/text.h"
 #include "cli/verbs.h"
+#include "ramet/boost/evaluation.h"
 #include "ramet/metric/metric.h"
 #include "ramet/predict/predict.h"
 
@@ -19,9 +20,9 @@ constexpr const char* kHelp =
     "Example\n"
     "  ramet evaluate late.ramet test.parquet\n"
     "\n"
-    "Prints every metric that applies to the model: logloss, auc and accuracy of classes, rmse "
-    "and\n"
-    "mae of numbers.";
+    "Prints every metric that applies to the model: logloss, auc, accuracy and average precision\n"
+    "of classes; rmse, mae and r2 of numbers, deviances of positive ones, and the pinball loss of\n"
+    "a quantile.";
 
 constexpr size_t kRowsPerBlock = 4096;
 
@@ -152,11 +153,14 @@ Result<std::vector<Measured>> Measure(const Context& context, const Model& model
                                       const Table& table, const Labelled& rows) {
   const Predictor predictor(model);
   RAMET_ASSIGN(const Buffer<double> scores, predictor.RawScores(context, table));
-  const Evaluation evaluation{scores.span(), model.num_outputs(), rows.labels, rows.weights};
+  RAMET_ASSIGN(const Evaluation evaluation,
+               EvaluationOf(model, scores.span(), rows.labels, rows.weights));
   std::vector<Measured> measured;
   for (const Metric& metric : AllMetrics()) {
     if (metric.classification == model.classes.empty()) continue;
-    // Undefined here (AUC of one class, or of more than two).
+    // Of a quantile that only this loss has.
+    if (metric.name == "mean_pinball_loss" && model.loss != "quantile") continue;
+    // NaN: undefined here (AUC of one class, a deviance of negative numbers).
     const double value = metric.compute(context, evaluation);
     if (!std::isnan(value)) measured.push_back({metric.name, value});
   }

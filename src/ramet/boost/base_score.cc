@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "ramet/base/exact_sum.h"
+#include "ramet/boost/residuals.h"
 #include "ramet/parallel/parallel.h"
 
 namespace ramet {
@@ -34,8 +35,13 @@ double SumOver(size_t num_rows, std::span<const uint32_t> rows, const Value& val
 
 }  // namespace
 
-std::vector<double> BaseScores(const Loss& loss, const Dataset& data,
-                               std::span<const uint32_t> rows) {
+std::vector<double> BaseScores(const Loss& loss, const LossParameters& parameters,
+                               const Dataset& data, std::span<const uint32_t> rows) {
+  if (loss.least_at_quantile != nullptr) {
+    const double quantile = loss.least_at_quantile(parameters);
+    return loss.base_scores(
+        std::vector{ResidualQuantiles(quantile, data.labels, data.weights).OfLabels(rows)});
+  }
   const auto weight = [&](size_t row) {
     return data.weights.empty() ? 1.0 : static_cast<double>(data.weights[row]);
   };

@@ -10,9 +10,9 @@
 
 namespace ramet {
 
-// One score per output. `rows`: those trained on, or empty for all. Sums are exact (design rule
-// 5a).
-std::vector<double> BaseScores(const Loss& loss, const Dataset& data,
-                               std::span<const uint32_t> rows);
+// One score per output. `rows`: those trained on, or empty for all. Sums and quantiles are exact
+// (design rules 5a, 5b).
+std::vector<double> BaseScores(const Loss& loss, const LossParameters& parameters,
+                               const Dataset& data, std::span<const uint32_t> rows);
 
 }  // namespace ramet

@@ -77,4 +77,13 @@ std::vector<LeafSums> SumLeaves(size_t num_leaves, std::span<const LeafIndex> le
   return result;
 }
 
+std::vector<double> NewtonSteps(std::span<const LeafSums> sums, double l2_regularization) {
+  std::vector<double> steps(sums.size(), 0);
+  for (size_t leaf = 0; leaf < sums.size(); ++leaf) {
+    const double hessian = sums[leaf].hessian + l2_regularization;
+    if (hessian > 0) steps[leaf] = -sums[leaf].gradient / hessian;
+  }
+  return steps;
+}
+
 }  // namespace ramet

@@ -37,4 +37,7 @@ std::vector<LeafSums> SumLeaves(size_t num_leaves, std::span<const LeafIndex> le
                                 std::span<const GradientHessian> gradients,
                                 const GradientRange& range);
 
+// -gradient / (hessian + l2) of each leaf; 0 where that is undefined.
+std::vector<double> NewtonSteps(std::span<const LeafSums> sums, double l2_regularization);
+
 }  // namespace ramet

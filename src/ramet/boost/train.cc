@@ -7,6 +7,7 @@
 #include "ramet/base/fpu.h"
 #include "ramet/boost/base_score.h"
 #include "ramet/boost/boost.h"
+#include "ramet/boost/constraints.h"
 #include "ramet/boost/trainer.h"
 #include "ramet/boost/watch.h"
 #include "ramet/parallel/parallel.h"
@@ -54,7 +55,12 @@ struct Resolved {
   const Loss* loss = nullptr;
   Measuring measuring;
   bool stops_early = false;
+  Constraints constraints = {};
 };
+
+ScoreKind KindOf(const Resolved& resolved, size_t num_outputs) {
+  return {resolved.loss, {resolved.parameters.quantile}, num_outputs};
+}
 
 Result<Resolved> Resolve(const TrainParameters& parameters, const Dataset& train,
                          const Measuring& measuring, bool own_gradients) {
@@ -76,6 +82,21 @@ Result<Resolved> Resolve(const TrainParameters& parameters, const Dataset& train
     resolved.stops_early = train.num_rows > kRowsForEarlyStopping;
   resolved.parameters.early_stopping = resolved.stops_early ? "true" : "false";
   return resolved;
+}
+
+// The data must be binned: constraints ask which features are categorical.
+Status ResolveConstraints(const Dataset& train, Resolved& resolved) {
+  TrainParameters& parameters = resolved.parameters;
+  std::vector<FeatureKind> kinds;
+  for (const FeatureBins& bins : train.mapper.features) kinds.push_back(bins.kind);
+  RAMET_ASSIGN(resolved.constraints,
+               ParseConstraints(parameters.monotonic_cst, parameters.interaction_cst,
+                                train.feature_names, kinds));
+  RAMET_RETURN_IF_ERROR(
+      CheckOutputs(resolved.constraints, resolved.loss->num_outputs(train.classes.size())));
+  parameters.monotonic_cst = resolved.constraints.monotonic_text;
+  parameters.interaction_cst = resolved.constraints.interaction_text;
+  return {};
 }
 
 std::vector<ModelFeature> FeaturesOf(const BinMapper& mapper) {
@@ -173,7 +194,7 @@ Status SaveCheckpoint(const Run& run, const Model& model) {
 class Measurements {
  public:
   // Takes the curves of an initial model, or measures the scores before the first round.
-  static Result<Measurements> Begin(const Run& run, const Trainer& trainer, size_t num_outputs) {
+  static Result<Measurements> Begin(const Run& run, const Trainer& trainer, const ScoreKind& kind) {
     Measurements measurements(run);
     const Measuring& measuring = run.resolved.measuring;
     const DataRole role =
@@ -182,10 +203,10 @@ class Measurements {
       RAMET_RETURN_IF_ERROR(
           measurements.Add(*run.eval_sets[i].data,
                            WatchesOn(*run.eval_sets[i].data, DataRole::kEvalSet,
-                                     run.eval_sets[i].name, run.hold_out, measuring, num_outputs),
+                                     run.eval_sets[i].name, run.hold_out, measuring, kind),
                            trainer.eval_scores(i)));
     RAMET_RETURN_IF_ERROR(measurements.Add(
-        run.train, WatchesOn(run.train, role, kTrainingSet, run.hold_out, measuring, num_outputs),
+        run.train, WatchesOn(run.train, role, kTrainingSet, run.hold_out, measuring, kind),
         trainer.train_scores()));
     return measurements;
   }
@@ -278,7 +299,8 @@ Result<Model> FirstModel(const Run& run, std::span<const uint32_t> rows) {
   Model model = StartModel(run.parameters(), *run.resolved.loss, run.train);
   const Model* initial = run.options.initial_model;
   if (initial == nullptr) {
-    model.base_scores = BaseScores(*run.resolved.loss, run.train, rows);
+    model.base_scores =
+        BaseScores(*run.resolved.loss, {run.parameters().quantile}, run.train, rows);
     return model;
   }
   RAMET_RETURN_IF_ERROR(CheckInitialModel(*initial, run.train, *run.resolved.loss));
@@ -297,6 +319,17 @@ Result<Model> FirstModel(const Run& run, std::span<const uint32_t> rows) {
   model.trees = initial->trees;
   for (Tree& tree : model.trees) TranslateCategories(initial->features, model.features, tree);
   return model;
+}
+
+Status CheckAllLabels(const Loss& loss, const Dataset& train, std::span<const EvalSet> eval_sets) {
+  RAMET_RETURN_IF_ERROR(CheckLabels(loss, train.labels, train.weights, LabelUse::kTraining));
+  for (const EvalSet& set : eval_sets) {
+    const Status status =
+        CheckLabels(loss, set.data->labels, set.data->weights, LabelUse::kEvaluation);
+    if (!status.ok())
+      return DataError("evaluation set \"" + set.name + "\": " + status.error().message);
+  }
+  return {};
 }
 
 // Rows that are trained on, ascending; empty: all.
@@ -327,8 +360,9 @@ Status TrainOnThreads(const Run& run, TrainResult& result) {
   std::vector<const Dataset*> eval_data;
   for (const EvalSet& set : run.eval_sets) eval_data.push_back(set.data);
   Trainer trainer(run.context, run.parameters(), *run.resolved.loss, run.train, eval_data,
-                  run.hold_out, model, run.options.gradients);
-  RAMET_ASSIGN(Measurements measurements, Measurements::Begin(run, trainer, model.num_outputs()));
+                  run.hold_out, model, run.options.gradients, run.resolved.constraints);
+  RAMET_ASSIGN(Measurements measurements,
+               Measurements::Begin(run, trainer, KindOf(run.resolved, model.num_outputs())));
   result.curves = measurements.TakeCurves();
   RAMET_RETURN_IF_ERROR(trainer.ComputeGradients());
   Status status = Loop(run, trainer, measurements, result);
@@ -376,7 +410,8 @@ BeforeBinning ContinueFrom(const Context& context, const TrainParameters& parame
     RAMET_ASSIGN(const Buffer<double> scores, predictor.RawScores(context, table));
     data.initial_scores = transpose(scores);
     const HoldOut hold_out(parameters, resolved.stops_early && role == DataRole::kTraining);
-    std::vector<Watch> watches = WatchesOn(data, role, "", hold_out, resolved.measuring, outputs);
+    std::vector<Watch> watches =
+        WatchesOn(data, role, "", hold_out, resolved.measuring, KindOf(resolved, outputs));
     if (watches.empty()) return {};
     data.initial_curves.assign(watches.size() * resolved.measuring.metrics.size(), {});
     Status status;
@@ -402,8 +437,10 @@ Result<TrainResult> Train(const Context& context, const TrainParameters& paramet
                           const Dataset& train, std::span<const EvalSet> eval_sets,
                           const TrainOptions& options) {
   const auto begin = std::chrono::steady_clock::now();
-  RAMET_ASSIGN(const Resolved resolved,
+  RAMET_ASSIGN(Resolved resolved,
                Resolve(parameters, train, options.measuring, options.gradients != nullptr));
+  RAMET_RETURN_IF_ERROR(ResolveConstraints(train, resolved));
+  RAMET_RETURN_IF_ERROR(CheckAllLabels(*resolved.loss, train, eval_sets));
   const Run run{context, resolved,  options,
                 train,   eval_sets, HoldOut(parameters, resolved.stops_early && eval_sets.empty()),
                 begin};

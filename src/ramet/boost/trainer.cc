@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "ramet/base/hash.h"
+#include "ramet/boost/monotone.h"
 #include "ramet/parallel/parallel.h"
 
 namespace ramet {
@@ -28,7 +29,7 @@ class StepTimer {
   std::chrono::steady_clock::time_point begin_;
 };
 
-GrowParameters GrowParametersOf(const TrainParameters& parameters) {
+GrowParameters GrowParametersOf(const TrainParameters& parameters, const Constraints& constraints) {
   GrowParameters grow;
   grow.split.l2_regularization = parameters.l2_regularization;
   grow.split.min_child_weight = parameters.min_child_weight;
@@ -42,9 +43,12 @@ GrowParameters GrowParametersOf(const TrainParameters& parameters) {
   grow.split.min_samples_category = static_cast<uint64_t>(parameters.min_samples_category);
   grow.split.min_samples_category_group =
       static_cast<uint64_t>(parameters.min_samples_category_group);
-  grow.max_leaf_nodes = static_cast<size_t>(parameters.max_leaf_nodes);
+  grow.max_leaf_nodes =
+      parameters.max_leaf_nodes == 0 ? kMaxLeaves : static_cast<size_t>(parameters.max_leaf_nodes);
   grow.max_depth = static_cast<size_t>(parameters.max_depth);
   grow.max_features = parameters.max_features;
+  grow.monotonic = constraints.monotonic;
+  grow.interactions = constraints.interactions;
   return grow;
 }
 
@@ -61,7 +65,8 @@ std::vector<double> StartScores(const Dataset& data, const std::vector<double>& 
 
 Trainer::Trainer(const Context& context, const TrainParameters& parameters, const Loss& loss,
                  const Dataset& train, std::vector<const Dataset*> eval_data,
-                 const HoldOut& hold_out, Model& model, const GradientFunction& own_gradients)
+                 const HoldOut& hold_out, Model& model, const GradientFunction& own_gradients,
+                 const Constraints& constraints)
     : context_(context),
       parameters_(parameters),
       loss_(loss),
@@ -69,6 +74,7 @@ Trainer::Trainer(const Context& context, const TrainParameters& parameters, cons
       eval_data_(std::move(eval_data)),
       model_(model),
       own_gradients_(own_gradients),
+      monotonic_(constraints.monotonic),
       num_rows_(train.num_rows),
       num_outputs_(model.num_outputs()),
       weights_(train.weights),
@@ -77,7 +83,7 @@ Trainer::Trainer(const Context& context, const TrainParameters& parameters, cons
       gradients_(num_outputs_ * num_rows_),
       leaf_of_row_(num_outputs_ * num_rows_),
       leaf_values_(num_outputs_),
-      grower_(context, train.mapper, train.bins, GrowParametersOf(parameters)) {
+      grower_(context, train.mapper, train.bins, GrowParametersOf(parameters, constraints)) {
   for (const Dataset* data : eval_data_)
     eval_scores_.push_back(StartScores(*data, model.base_scores));
   if (hold_out.enabled()) {
@@ -85,6 +91,9 @@ Trainer::Trainer(const Context& context, const TrainParameters& parameters, cons
     for (size_t row = 0; row < num_rows_; ++row)
       if (hold_out.Contains(row)) weights_[row] = 0;
   }
+  if (loss.least_at_quantile != nullptr && !own_gradients_)
+    residual_quantiles_.emplace(loss.least_at_quantile({parameters.quantile}), train.labels,
+                                weights_);
 }
 
 Status Trainer::ComputeGradients() {
@@ -106,8 +115,9 @@ Status Trainer::UpdateScores(bool next_gradients) {
           for (size_t row = begin; row < end; ++row) scores[row] += values[leaves[row]];
         }
         if (!next_gradients || own_gradients_) return;
-        LossBlock block{begin,          end - begin,          num_rows_, num_outputs_,
-                        scores_.data(), train_.labels.data(), nullptr,   gradients_.data()};
+        LossBlock block{begin,        end - begin,       num_rows_,
+                        num_outputs_, scores_.data(),    train_.labels.data(),
+                        nullptr,      gradients_.data(), {parameters_.quantile}};
         if (!weights_.empty()) block.weights = weights_.data();
         range = loss_.gradients(context_.isa, block);
       },
@@ -210,13 +220,21 @@ void Trainer::SetLeafValues(GrownTree& grown, size_t k) {
   const std::vector<LeafSums> sums = SumLeaves(
       grown.leaves.size(), leaf_of_row, {gradients_.data() + k * num_rows_, num_rows_}, range_);
   std::vector<double>& values = leaf_values_[k];
-  values.assign(sums.size(), 0);
+  values = residual_quantiles_
+               ? residual_quantiles_->OfLeaves(grown.leaves, grower_.row_ids(), scores_)
+               : NewtonSteps(sums, parameters_.l2_regularization);
   for (size_t leaf = 0; leaf < sums.size(); ++leaf) {
-    const double hessian = sums[leaf].hessian + parameters_.l2_regularization;
-    if (hessian > 0) values[leaf] = -sums[leaf].gradient / hessian * learning_rate_ + 0.0;
+    values[leaf] = values[leaf] * learning_rate_ + 0.0;
     if (!std::isfinite(values[leaf])) values[leaf] = 0;
-    grown.tree.nodes[static_cast<size_t>(grown.leaves[leaf].node)].value = values[leaf];
   }
+  if (!monotonic_.empty()) {
+    std::vector<double> weights;
+    for (const LeafSums& of_leaf : sums)
+      weights.push_back(of_leaf.hessian + parameters_.l2_regularization);
+    MakeMonotone(grown.tree, grown.leaves, monotonic_, weights, values);
+  }
+  for (size_t leaf = 0; leaf < values.size(); ++leaf)
+    grown.tree.nodes[static_cast<size_t>(grown.leaves[leaf].node)].value = values[leaf];
   if (!uses_all_rows_) RouteUnusedRows(grown, train_.bins, leaf_of_row);
 }
 

@@ -3,11 +3,14 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "ramet/boost/boost.h"
+#include "ramet/boost/constraints.h"
 #include "ramet/boost/leaves.h"
+#include "ramet/boost/residuals.h"
 #include "ramet/boost/rows.h"
 #include "ramet/histogram/quantise.h"
 #include "ramet/loss/loss.h"
@@ -22,7 +25,8 @@ class Trainer {
   // empty.
   Trainer(const Context& context, const TrainParameters& parameters, const Loss& loss,
           const Dataset& train, std::vector<const Dataset*> eval_data, const HoldOut& hold_out,
-          Model& model, const GradientFunction& own_gradients = {});
+          Model& model, const GradientFunction& own_gradients = {},
+          const Constraints& constraints = {});
 
   // Gradients of the current scores. An error names the row whose gradient is not finite.
   Status ComputeGradients();
@@ -52,6 +56,7 @@ class Trainer {
   std::vector<const Dataset*> eval_data_;
   Model& model_;
   GradientFunction own_gradients_;
+  std::vector<int8_t> monotonic_;  // Constraints::monotonic
   size_t num_rows_, num_outputs_;
 
   std::vector<float> weights_;        // the training weights, zero for held-out rows; empty: all 1
@@ -62,9 +67,10 @@ class Trainer {
   Buffer<GradientHessian> gradients_;  // outputs x rows
   GradientRange range_;
   QuantisedGradients quantised_;
-  std::vector<LeafIndex> leaf_of_row_;            // outputs x rows
-  std::vector<std::vector<double>> leaf_values_;  // of the current round's trees
-  double learning_rate_ = 0;                      // of the current round
+  std::vector<LeafIndex> leaf_of_row_;                   // outputs x rows
+  std::vector<std::vector<double>> leaf_values_;         // of the current round's trees
+  double learning_rate_ = 0;                             // of the current round
+  std::optional<ResidualQuantiles> residual_quantiles_;  // leaf values, where the loss has such
   TreeGrower grower_;
   StepTimes steps_;
 };

@@ -19,12 +19,12 @@ bool Better(const Curve& curve, double value, double reference, double margin) {
 }  // namespace
 
 Watch::Watch(std::string_view set, const Dataset& data, std::vector<uint32_t> rows,
-             size_t num_outputs)
+             const ScoreKind& kind)
     : set_(set),
       data_(data),
       rows_(std::move(rows)),
-      num_rows_(rows_.empty() ? data.num_rows : rows_.size()),
-      num_outputs_(num_outputs) {
+      kind_(kind),
+      num_rows_(rows_.empty() ? data.num_rows : rows_.size()) {
   for (uint32_t row : rows_) {
     labels_.push_back(data.labels[row]);
     if (!data.weights.empty()) weights_.push_back(data.weights[row]);
@@ -33,21 +33,23 @@ Watch::Watch(std::string_view set, const Dataset& data, std::vector<uint32_t> ro
 
 Result<std::vector<double>> Watch::Compute(const Context& context, std::span<const Measure> metrics,
                                            std::span<const double> scores) {
+  const size_t outputs = kind_.num_outputs;
   Evaluation evaluation;
-  evaluation.num_outputs = num_outputs_;
+  evaluation.num_outputs = outputs;
+  evaluation.loss = kind_.loss;
+  evaluation.loss_parameters = kind_.parameters;
   evaluation.labels =
       rows_.empty() ? std::span<const double>(data_.labels) : std::span<const double>(labels_);
   evaluation.weights =
       rows_.empty() ? std::span<const float>(data_.weights) : std::span<const float>(weights_);
-  if (rows_.empty() && num_outputs_ == 1) {
+  if (rows_.empty() && outputs == 1) {
     evaluation.raw_scores = scores;
   } else {
-    row_major_.resize(num_rows_ * num_outputs_);
+    row_major_.resize(num_rows_ * outputs);
     ParallelFor(0, num_rows_, kRowsPerTask, [&](size_t begin, size_t end) {
       for (size_t i = begin; i < end; ++i)
-        for (size_t k = 0; k < num_outputs_; ++k)
-          row_major_[i * num_outputs_ + k] =
-              scores[k * data_.num_rows + (rows_.empty() ? i : rows_[i])];
+        for (size_t k = 0; k < outputs; ++k)
+          row_major_[i * outputs + k] = scores[k * data_.num_rows + (rows_.empty() ? i : rows_[i])];
     });
     evaluation.raw_scores = row_major_;
   }
@@ -61,18 +63,18 @@ Result<std::vector<double>> Watch::Compute(const Context& context, std::span<con
 
 std::vector<Watch> WatchesOn(const Dataset& data, DataRole role, std::string_view name,
                              const HoldOut& hold_out, const Measuring& measuring,
-                             size_t num_outputs) {
+                             const ScoreKind& kind) {
   std::vector<Watch> watches;
   if (role == DataRole::kEvalSet) {
-    watches.emplace_back(name, data, std::vector<uint32_t>(), num_outputs);
+    watches.emplace_back(name, data, std::vector<uint32_t>(), kind);
     return watches;
   }
   const bool holds_out = role == DataRole::kTraining && hold_out.enabled();
   if (holds_out)
-    watches.emplace_back(kHeldOutSet, data, HeldOutRows(data.num_rows, hold_out), num_outputs);
+    watches.emplace_back(kHeldOutSet, data, HeldOutRows(data.num_rows, hold_out), kind);
   if (measuring.training_rows)
     watches.emplace_back(kTrainingSet, data, TrainingRows(data.num_rows, data.weights, hold_out),
-                         num_outputs);
+                         kind);
   return watches;
 }
 

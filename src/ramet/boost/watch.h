@@ -13,11 +13,19 @@
 
 namespace ramet {
 
+// What scores are of.
+struct ScoreKind {
+  const Loss* loss = nullptr;
+  LossParameters parameters;
+  size_t num_outputs = 1;
+};
+
 // Computes metrics from scores kept as outputs x rows.
 class Watch {
  public:
   // All rows of a data set, or those of `rows` (ascending) if it is not empty. `set`: its name.
-  Watch(std::string_view set, const Dataset& data, std::vector<uint32_t> rows, size_t num_outputs);
+  Watch(std::string_view set, const Dataset& data, std::vector<uint32_t> rows,
+        const ScoreKind& kind);
 
   const std::string& set() const { return set_; }
   // One value per metric. `scores`: outputs x data.num_rows.
@@ -28,7 +36,8 @@ class Watch {
   std::string set_;
   const Dataset& data_;
   std::vector<uint32_t> rows_;
-  size_t num_rows_, num_outputs_;
+  ScoreKind kind_;
+  size_t num_rows_;
   std::vector<double> labels_;     // of rows_
   std::vector<float> weights_;     // of rows_
   std::vector<double> row_major_;  // scores as metrics take them
@@ -38,7 +47,7 @@ class Watch {
 // for, those trained on.
 std::vector<Watch> WatchesOn(const Dataset& data, DataRole role, std::string_view name,
                              const HoldOut& hold_out, const Measuring& measuring,
-                             size_t num_outputs);
+                             const ScoreKind& kind);
 
 // scikit-learn's rule: none of the last `patience` values is better than the one before them by
 // more than `tol`.

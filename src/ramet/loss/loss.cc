@@ -1,14 +1,24 @@
 #include "ramet/loss/loss.h"
 
 #include <array>
+#include <charconv>
 #include <string>
 
 #include "ramet/loss/registry.h"
 
 namespace ramet {
+namespace {
+
+std::string Shortest(double value) {
+  char text[32];
+  return std::string(text, std::to_chars(text, text + sizeof text, value).ptr);
+}
+
+}  // namespace
 
 std::span<const Loss* const> AllLosses() {
-  static constexpr std::array<const Loss*, 3> kLosses = {&kLogistic, &kSoftmax, &kSquaredError};
+  static constexpr std::array kLosses = {&kLogistic, &kSoftmax, &kSquaredError, &kAbsoluteError,
+                                         &kQuantile, &kPoisson, &kGamma};
   return kLosses;
 }
 
@@ -20,6 +30,26 @@ Result<const Loss*> FindLoss(std::string_view name) {
   }
   return InvalidArgument("loss \"" + std::string(name) + "\" is not known. Use one of: " + known +
                          ".");
+}
+
+Status CheckLabels(const Loss& loss, std::span<const double> labels, std::span<const float> weights,
+                   LabelUse use) {
+  if (loss.labels == LabelDomain::kAny) return {};
+  const bool zero_allowed = loss.labels == LabelDomain::kNotNegative;
+  bool some_positive = false;
+  for (size_t row = 0; row < labels.size(); ++row) {
+    if (!weights.empty() && weights[row] == 0) continue;
+    if (!(labels[row] > 0 || (zero_allowed && labels[row] == 0)))
+      return DataError("row " + std::to_string(row + 1) + ": the label is " +
+                       Shortest(labels[row]) + ", but loss " + std::string(loss.name) +
+                       " needs labels " + (zero_allowed ? "of 0 or more" : "above 0") +
+                       ". Remove such rows, or use loss squared_error.");
+    some_positive |= labels[row] > 0;
+  }
+  if (use == LabelUse::kTraining && !some_positive)
+    return DataError("all labels are 0, but loss " + std::string(loss.name) +
+                     " needs some above 0: their mean has no logarithm. Check the label's column.");
+  return {};
 }
 
 }  // namespace ramet

@@ -12,5 +12,9 @@ inline constexpr double kSmallestShare = 1e-15;
 extern const Loss kLogistic;
 extern const Loss kSoftmax;
 extern const Loss kSquaredError;
+extern const Loss kAbsoluteError;
+extern const Loss kQuantile;
+extern const Loss kPoisson;
+extern const Loss kGamma;
 
 }  // namespace ramet

@@ -1,6 +1,7 @@
 // Squared error: (score - y)^2 / 2. gradient = score - y, hessian = 1.
 
 #include "ramet/loss/loss.h"
+#include "ramet/loss/one_output.h"
 #include "ramet/loss/registry.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -34,15 +35,14 @@ HWY_EXPORT(SquaredErrorGradients);
 const Loss kSquaredError = {
     .name = "squared_error",
     .classification = false,
-    .num_outputs = [](size_t) -> size_t { return 1; },
+    .num_outputs = OneOutput,
     .default_metric = "rmse",
     .gradients =
         [](Isa isa, const LossBlock& block) {
           return RAMET_DISPATCH(isa, SquaredErrorGradients)(block);
         },
-    .base_scores = [](std::span<const double> mean) { return std::vector<double>{mean[0]}; },
-    .respond = [](const double* raw_scores, size_t,
-                  double* response) { response[0] = raw_scores[0]; },
+    .base_scores = BaseScoreOfIdentity,
+    .respond = RespondByIdentity,
 };
 
 }  // namespace ramet

@@ -1,6 +1,7 @@
 #include "ramet/metric/kernels.h"
 
 #include <algorithm>
+#include <limits>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "ramet/metric/kernels.cc"
@@ -60,6 +61,43 @@ void LogKernel(double* x, size_t count) {
              [&](auto d, size_t i) HWY_ATTR { hn::StoreU(Log(d, hn::LoadU(d, x + i)), d, x + i); });
 }
 
+// 2 x value; a little below 0 by rounding is 0, outside the domain NaN.
+template <class D, class V, class M>
+HWY_INLINE V DevianceOf(D d, V value, M inside) {
+  const V twice = hn::Add(value, value);
+  const V positive = hn::IfThenZeroElse(hn::Lt(twice, hn::Zero(d)), twice);
+  return hn::IfThenElse(inside, positive, hn::Set(d, std::numeric_limits<double>::quiet_NaN()));
+}
+
+void PoissonDevianceKernel(const double* scores, bool log_scale, const double* labels, size_t count,
+                           double* out) {
+  ForVectors(count, [&](auto d, size_t i) HWY_ATTR {
+    const auto zero = hn::Zero(d);
+    const auto score = hn::LoadU(d, scores + i);
+    const auto y = hn::LoadU(d, labels + i);
+    const auto mu = log_scale ? Exp(d, score) : score;
+    const auto log_mu = log_scale ? score : Log(d, score);
+    const auto ratio = hn::Mul(y, hn::Sub(Log(d, y), log_mu));
+    const auto value = hn::Sub(hn::IfThenElse(hn::Eq(y, zero), zero, ratio), hn::Sub(y, mu));
+    const auto in_range = log_scale ? hn::Eq(score, score) : hn::Gt(mu, zero);
+    hn::StoreU(DevianceOf(d, value, hn::And(in_range, hn::Ge(y, zero))), d, out + i);
+  });
+}
+
+void GammaDevianceKernel(const double* scores, bool log_scale, const double* labels, size_t count,
+                         double* out) {
+  ForVectors(count, [&](auto d, size_t i) HWY_ATTR {
+    const auto zero = hn::Zero(d);
+    const auto score = hn::LoadU(d, scores + i);
+    const auto y = hn::LoadU(d, labels + i);
+    const auto ratio = log_scale ? hn::Mul(y, Exp(d, hn::Neg(score))) : hn::Div(y, score);
+    const auto log_mu = log_scale ? score : Log(d, score);
+    const auto value = hn::Add(hn::Sub(log_mu, Log(d, y)), hn::Sub(ratio, hn::Set(d, 1.0)));
+    const auto in_range = log_scale ? hn::Eq(score, score) : hn::Gt(score, zero);
+    hn::StoreU(DevianceOf(d, value, hn::And(in_range, hn::Gt(y, zero))), d, out + i);
+  });
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace ramet
 HWY_AFTER_NAMESPACE();
@@ -71,6 +109,8 @@ namespace {
 HWY_EXPORT(BinaryLogLossKernel);
 HWY_EXPORT(AddExpKernel);
 HWY_EXPORT(LogKernel);
+HWY_EXPORT(PoissonDevianceKernel);
+HWY_EXPORT(GammaDevianceKernel);
 
 constexpr size_t kBlockRows = 256;
 
@@ -98,6 +138,16 @@ void LogSumExp(Isa isa, const double* scores, size_t num_outputs, size_t count, 
     }
     RAMET_DISPATCH(isa, LogKernel)(block_sum, rows);
   }
+}
+
+void PoissonDeviance(Isa isa, const double* scores, bool log_scale, const double* labels,
+                     size_t count, double* out) {
+  RAMET_DISPATCH(isa, PoissonDevianceKernel)(scores, log_scale, labels, count, out);
+}
+
+void GammaDeviance(Isa isa, const double* scores, bool log_scale, const double* labels,
+                   size_t count, double* out) {
+  RAMET_DISPATCH(isa, GammaDevianceKernel)(scores, log_scale, labels, count, out);
 }
 
 }  // namespace ramet

@@ -16,4 +16,11 @@ void BinaryLogLoss(Isa isa, const double* scores, const double* labels, size_t c
 void LogSumExp(Isa isa, const double* scores, size_t num_outputs, size_t count, double* largest,
                double* log_sum);
 
+// Deviances (deviance.cc) of `scores`, which are predictions or, with `log_scale`, their
+// logarithms. NaN where a label or prediction is outside the domain.
+void PoissonDeviance(Isa isa, const double* scores, bool log_scale, const double* labels,
+                     size_t count, double* out);
+void GammaDeviance(Isa isa, const double* scores, bool log_scale, const double* labels,
+                   size_t count, double* out);
+
 }  // namespace ramet

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "ramet/metric/metrics.h"
+#include "ramet/metric/predictions.h"
 #include "ramet/metric/weighted_mean.h"
 
 namespace ramet {
@@ -9,9 +10,9 @@ namespace ramet {
 double MeanAbsoluteError(const Context& context, const Evaluation& evaluation) {
   return WeightedMean(context, evaluation.labels.size(), evaluation.weights,
                       [&](size_t begin, size_t end, double* out) {
-                        for (size_t row = begin; row < end; ++row)
-                          out[row - begin] =
-                              std::fabs(evaluation.raw_scores[row] - evaluation.labels[row]);
+                        const double* predicted = Predictions(context, evaluation, begin, end, out);
+                        for (size_t i = 0; i < end - begin; ++i)
+                          out[i] = std::fabs(predicted[i] - evaluation.labels[begin + i]);
                       });
 }
 

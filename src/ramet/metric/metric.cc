@@ -7,10 +7,14 @@
 namespace ramet {
 namespace {
 
-constexpr std::array<Metric, 5> kMetrics = {{
+constexpr std::array<Metric, 10> kMetrics = {{
     {.name = "logloss", .higher_is_better = false, .classification = true, .compute = LogLoss},
     {.name = "auc", .higher_is_better = true, .classification = true, .compute = Auc},
     {.name = "accuracy", .higher_is_better = true, .classification = true, .compute = Accuracy},
+    {.name = "average_precision",
+     .higher_is_better = true,
+     .classification = true,
+     .compute = AveragePrecision},
     {.name = "rmse",
      .higher_is_better = false,
      .classification = false,
@@ -19,6 +23,19 @@ constexpr std::array<Metric, 5> kMetrics = {{
      .higher_is_better = false,
      .classification = false,
      .compute = MeanAbsoluteError},
+    {.name = "r2", .higher_is_better = true, .classification = false, .compute = R2},
+    {.name = "mean_pinball_loss",
+     .higher_is_better = false,
+     .classification = false,
+     .compute = MeanPinballLoss},
+    {.name = "mean_poisson_deviance",
+     .higher_is_better = false,
+     .classification = false,
+     .compute = MeanPoissonDeviance},
+    {.name = "mean_gamma_deviance",
+     .higher_is_better = false,
+     .classification = false,
+     .compute = MeanGammaDeviance},
 }};
 
 }  // namespace

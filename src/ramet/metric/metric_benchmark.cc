@@ -45,6 +45,12 @@ BENCHMARK_CAPTURE(Compute, auc_sort_weighted, "auc", kMillion, true)
 BENCHMARK_CAPTURE(Compute, auc_cells, "auc", 5 * kMillion, false)
     ->Unit(benchmark::kMillisecond)
     ->UseRealTime();
+BENCHMARK_CAPTURE(Compute, average_precision, "average_precision", kMillion, false)
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
+BENCHMARK_CAPTURE(Compute, mean_poisson_deviance, "mean_poisson_deviance", kMillion, false)
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
 
 }  // namespace
 }  // namespace ramet

@@ -13,6 +13,8 @@
 #include <string>
 
 #include "ramet/metric/auc.h"
+#include "ramet/metric/average_precision.h"
+#include "ramet/metric/integer_weights.h"
 #include "ramet/metric/radix_sort.h"
 #include "ramet/parallel/parallel.h"
 
@@ -24,8 +26,19 @@ struct Sample {
   size_t num_outputs = 1;
   std::vector<double> labels;
   std::vector<float> weights;
-  Evaluation view() const { return {scores, num_outputs, labels, weights}; }
+  const Loss* loss = nullptr;
+  double quantile = 0.5;
+  Evaluation view() const { return {scores, num_outputs, labels, weights, loss, {quantile}}; }
 };
+
+using Measure = double (*)(const OneAgainstRest& rows, size_t max_rows_to_sort);
+
+double ByCells(Measure measure, const Sample& sample) {
+  return measure({sample.scores, sample.labels, 1, sample.weights}, 0);
+}
+double BySort(Measure measure, const Sample& sample) {
+  return measure({sample.scores, sample.labels, 1, sample.weights}, SIZE_MAX);
+}
 
 // Classification with one output (binary) or more; scores reach far, with ties; some weights are
 // zero.
@@ -54,6 +67,8 @@ Sample Permuted(const Sample& sample, std::mt19937_64& random) {
   std::shuffle(order.begin(), order.end(), random);
   Sample result;
   result.num_outputs = sample.num_outputs;
+  result.loss = sample.loss;
+  result.quantile = sample.quantile;
   for (size_t row : order) {
     result.labels.push_back(sample.labels[row]);
     if (!sample.weights.empty()) result.weights.push_back(sample.weights[row]);
@@ -162,28 +177,100 @@ TEST(LogLoss, KeepsTheDigitsOfASureAndRightModel) {
   }
 }
 
+// Targets and predictions above 0, far apart and close; with a log link the scores are logarithms.
+Sample RandomRegression(std::mt19937_64& random, size_t rows, bool weighted, const Loss* loss) {
+  std::lognormal_distribution<double> heavy(0, 4);
+  Sample sample;
+  sample.loss = loss;
+  sample.quantile = static_cast<double>(random() % 101) / 100;
+  for (size_t i = 0; i < rows; ++i) {
+    sample.labels.push_back(heavy(random));
+    const double prediction =
+        random() % 4 == 0 ? sample.labels[i] * (1 + 1e-3 * heavy(random)) : heavy(random);
+    sample.scores.push_back(loss != nullptr && loss->log_link ? std::log(prediction) : prediction);
+    if (weighted) sample.weights.push_back(i < 2 ? 1.0f : static_cast<float>(random() % 4));
+  }
+  return sample;
+}
+
+long double Prediction(const Sample& sample, size_t row) {
+  const long double score = sample.scores[row];
+  return sample.loss != nullptr && sample.loss->log_link ? std::exp(score) : score;
+}
+
 TEST(Metric, RegressionEqualsTheOracle) {
   for (uint64_t seed = 0; seed < 40; ++seed) {
     SCOPED_TRACE(seed);
     std::mt19937_64 random(seed);
-    std::lognormal_distribution<double> heavy(0, 4);
-    Sample sample;
-    const size_t rows = 1 + random() % 40000;
-    for (size_t i = 0; i < rows; ++i) {
-      sample.labels.push_back(heavy(random));
-      sample.scores.push_back(heavy(random));
-      if (seed % 2) sample.weights.push_back(i == 0 ? 1.0f : static_cast<float>(random() % 4));
-    }
-    const auto error = [&](size_t row) -> long double {
-      return static_cast<long double>(sample.scores[row]) - sample.labels[row];
-    };
+    const Loss* loss =
+        std::array<const Loss*, 3>{nullptr, *FindLoss("quantile"), *FindLoss("gamma")}[seed % 3];
+    const Sample sample = RandomRegression(random, 2 + random() % 40000, seed % 2, loss);
+    const auto label = [&](size_t row) -> long double { return sample.labels[row]; };
+    const auto error = [&](size_t row) { return Prediction(sample, row) - label(row); };
     const auto squared = [&](size_t row) { return error(row) * error(row); };
     const auto absolute = [&](size_t row) { return std::fabs(error(row)); };
+    const auto pinball = [&](size_t row) {
+      return error(row) > 0 ? (1 - sample.quantile) * error(row) : -sample.quantile * error(row);
+    };
+    const auto expect_mean = [&](std::string_view metric, double value, auto oracle) {
+      SCOPED_TRACE(metric);
+      EXPECT_NEAR(value, static_cast<double>(MeanOf(sample, oracle)),
+                  Tolerance(sample, oracle) * 2);
+    };
     const double rmse = Compute("rmse", sample);
-    EXPECT_NEAR(rmse * rmse, static_cast<double>(MeanOf(sample, squared)),
-                Tolerance(sample, squared));
-    EXPECT_NEAR(Compute("mae", sample), static_cast<double>(MeanOf(sample, absolute)),
-                Tolerance(sample, absolute));
+    expect_mean("rmse", rmse * rmse, squared);
+    expect_mean("mae", Compute("mae", sample), absolute);
+    expect_mean("mean_pinball_loss", Compute("mean_pinball_loss", sample), pinball);
+
+    const long double mean = MeanOf(sample, label);
+    const long double variance =
+        MeanOf(sample, [&](size_t row) { return (label(row) - mean) * (label(row) - mean); });
+    const double r2 = static_cast<double>(1 - MeanOf(sample, squared) / variance);
+    EXPECT_NEAR(Compute("r2", sample), r2, std::fabs(1 - r2) * 1e-10);
+  }
+}
+
+TEST(Metric, DeviancesEqualTheOracle) {
+  for (uint64_t seed = 0; seed < 40; ++seed) {
+    SCOPED_TRACE(seed);
+    std::mt19937_64 random(seed);
+    const Loss* loss =
+        std::array<const Loss*, 3>{nullptr, *FindLoss("poisson"), *FindLoss("gamma")}[seed % 3];
+    Sample sample = RandomRegression(random, 2 + random() % 20000, seed % 2, loss);
+    const auto y = [&](size_t row) -> long double { return sample.labels[row]; };
+    const auto mu = [&](size_t row) { return Prediction(sample, row); };
+    const auto expect_mean = [&](std::string_view metric, auto oracle, auto terms) {
+      SCOPED_TRACE(metric);
+      // A deviance is a small difference of its terms, each rounded a few times.
+      EXPECT_NEAR(Compute(metric, sample), static_cast<double>(MeanOf(sample, oracle)),
+                  Tolerance(sample, terms) + static_cast<double>(MeanOf(sample, terms)) * 2e-15);
+    };
+    expect_mean(
+        "mean_gamma_deviance",
+        [&](size_t row) { return 2 * (std::log(mu(row) / y(row)) + y(row) / mu(row) - 1); },
+        [&](size_t row) {
+          return std::fabs(std::log(mu(row))) + std::fabs(std::log(y(row))) + y(row) / mu(row) + 1;
+        });
+    for (double& label : sample.labels) label = random() % 3 == 0 ? 0 : label;
+    const auto log_ratio = [&](size_t row) {
+      return y(row) == 0 ? 0 : y(row) * std::log(y(row) / mu(row));
+    };
+    expect_mean(
+        "mean_poisson_deviance",
+        [&](size_t row) { return 2 * (log_ratio(row) - y(row) + mu(row)); },
+        [&](size_t row) {
+          const long double logs =
+              y(row) == 0 ? 0 : std::fabs(std::log(y(row))) + std::fabs(std::log(mu(row)));
+          return y(row) * logs + y(row) + mu(row);
+        });
+  }
+}
+
+TEST(Metric, OfEqualTargetsR2IsOneOrZero) {
+  for (const double target : {0.0, 0.1, -1e17 / 3}) {
+    EXPECT_EQ(Compute("r2", {{target, target}, 1, {target, target}, {}}), 1);
+    EXPECT_EQ(Compute("r2", {{target, target + 1e10}, 1, {target, target}, {}}), 0);
+    EXPECT_TRUE(std::isnan(Compute("r2", {{target}, 1, {target}, {}})));
   }
 }
 
@@ -239,6 +326,71 @@ TEST(Auc, SimpleIntegerWeightsAreCopiesOfRows) {
   ExpectSameBits(Compute("auc", weighted), Compute("auc", copied));
 }
 
+// The precision among the rows with at least the positive row's score, for each positive row.
+TEST(AveragePrecision, EqualsAllThresholds) {
+  for (uint64_t seed = 0; seed < 60; ++seed) {
+    SCOPED_TRACE(seed);
+    std::mt19937_64 random(seed);
+    Sample sample = RandomClassification(random, 2 + random() % 600, 1, seed % 2 == 0);
+    sample.labels[0] = 1;
+    if (!sample.weights.empty()) sample.weights[0] = 1;
+    if (seed % 5 == 0) sample.scores[0] = INFINITY, sample.scores[1] = -INFINITY;
+    long double sum = 0, positives = 0;
+    for (size_t i = 0; i < sample.labels.size(); ++i) {
+      if (sample.labels[i] != 1 || Weight(sample, i) == 0) continue;
+      long double hits = 0, all = 0;
+      for (size_t j = 0; j < sample.labels.size(); ++j) {
+        if (sample.scores[j] < sample.scores[i]) continue;
+        all += Weight(sample, j);
+        if (sample.labels[j] == 1) hits += Weight(sample, j);
+      }
+      sum += Weight(sample, i) * hits / all;
+      positives += Weight(sample, i);
+    }
+    EXPECT_NEAR(Compute("average_precision", sample), static_cast<double>(sum / positives), 1e-14);
+  }
+}
+
+TEST(AveragePrecision, OfSeveralClassesIsTheMeanOfOneAgainstTheRest) {
+  std::mt19937_64 random(4);
+  Sample sample = RandomClassification(random, 500, 3, true);
+  // No ties, and no probabilities so near 1 that they tie on one side only.
+  for (double& score : sample.scores) score = std::normal_distribution<double>()(random);
+  double expected = 0;
+  for (size_t k = 0; k < 3; ++k) {
+    Sample one;
+    one.weights = sample.weights;
+    for (size_t row = 0; row < sample.labels.size(); ++row) {
+      one.scores.push_back(static_cast<double>(-MinusLogProbability(sample, row, k)));
+      one.labels.push_back(sample.labels[row] == static_cast<double>(k));
+    }
+    expected += Compute("average_precision", one) / 3;
+  }
+  EXPECT_NEAR(Compute("average_precision", sample), expected, 1e-6);
+}
+
+TEST(IntegerWeights, KeepWholeRatiosAndEveryRowOfSomeWeight) {
+  for (uint64_t seed = 0; seed < 20; ++seed) {
+    SCOPED_TRACE(seed);
+    std::mt19937_64 random(seed);
+    std::vector<float> weights;
+    const int exponent = static_cast<int>(random() % 200) - 100;
+    for (size_t i = 0; i < 1 + random() % 10000; ++i)
+      weights.push_back(std::ldexp(static_cast<float>(random() % 4), exponent));
+    weights.push_back(std::ldexp(1.0f, exponent));
+    const IntegerWeights integers(weights);
+    const int64_t one = integers[weights.size() - 1];
+    EXPECT_GT(one, int64_t{1} << 20);
+    for (size_t i = 0; i < weights.size(); ++i)
+      ASSERT_EQ(integers[i], one * static_cast<int64_t>(std::ldexp(weights[i], -exponent)));
+  }
+  const std::vector<float> apart = {1e-38f, 0, 1e38f};
+  const IntegerWeights integers(apart);
+  EXPECT_EQ(integers[0], 1);
+  EXPECT_EQ(integers[1], 0);
+  EXPECT_EQ(IntegerWeights({})[7], 1);
+}
+
 TEST(Auc, OfSeveralClassesIsTheMeanOfOneAgainstTheRest) {
   for (uint64_t seed = 0; seed < 20; ++seed) {
     SCOPED_TRACE(seed);
@@ -263,9 +415,8 @@ TEST(Auc, CellsDifferFromTheSortByTheirInnerPairsAtMost) {
     SCOPED_TRACE(seed);
     std::mt19937_64 random(seed);
     const Sample sample = RandomClassification(random, 5000 + random() % 50000, 1, seed % 2 == 0);
-    const double sorted =
-        OneAgainstRestAuc(sample.scores, sample.labels, 1, sample.weights, SIZE_MAX);
-    const double by_cells = OneAgainstRestAuc(sample.scores, sample.labels, 1, sample.weights, 0);
+    const double sorted = BySort(OneAgainstRestAuc, sample);
+    const double by_cells = ByCells(OneAgainstRestAuc, sample);
     std::vector<double> positives(kNumScoreCells), negatives(kNumScoreCells);
     for (size_t row = 0; row < sample.labels.size(); ++row)
       (sample.labels[row] == 1 ? positives : negatives)[ScoreCell(sample.scores[row])] +=
@@ -278,8 +429,11 @@ TEST(Auc, CellsDifferFromTheSortByTheirInnerPairsAtMost) {
     EXPECT_NEAR(sorted, by_cells, 1e-4);
     Sample ties = sample;  // scores in the middle of distant cells: nothing is lost
     for (double& score : ties.scores) score = std::round(score);
-    ExpectSameBits(OneAgainstRestAuc(ties.scores, ties.labels, 1, ties.weights, SIZE_MAX),
-                   OneAgainstRestAuc(ties.scores, ties.labels, 1, ties.weights, 0));
+    ExpectSameBits(BySort(OneAgainstRestAuc, ties), ByCells(OneAgainstRestAuc, ties));
+    ExpectSameBits(BySort(OneAgainstRestAveragePrecision, ties),
+                   ByCells(OneAgainstRestAveragePrecision, ties));
+    EXPECT_NEAR(BySort(OneAgainstRestAveragePrecision, sample),
+                ByCells(OneAgainstRestAveragePrecision, sample), 2e-4);
   }
 }
 
@@ -323,11 +477,15 @@ TEST(RadixSort, IsAStableSort) {
 TEST(Metric, OneValueForAnyThreadsIsaAndOrderOfRows) {
   for (uint64_t seed = 0; seed < 8; ++seed) {
     std::mt19937_64 random(seed);
+    const size_t rows = 40000 + random() % 30000;
+    const bool numbers = seed % 3 == 0;
     const Sample sample =
-        RandomClassification(random, 40000 + random() % 30000, seed % 2 ? 1 : 3, seed % 4 < 2);
+        numbers
+            ? RandomRegression(random, rows, seed % 4 < 2, *FindLoss(seed ? "poisson" : "gamma"))
+            : RandomClassification(random, rows, seed % 2 ? 1 : 3, seed % 4 < 2);
     const Sample permuted = Permuted(sample, random);
     for (const Metric& metric : AllMetrics()) {
-      if (!metric.classification && sample.num_outputs > 1) continue;
+      if (metric.classification == numbers) continue;
       SCOPED_TRACE(std::string(metric.name) + ", seed " + std::to_string(seed));
       const double expected = Compute(metric.name, sample, 1, Isa::kScalar);
       EXPECT_TRUE(std::isfinite(expected));
@@ -341,19 +499,22 @@ TEST(Metric, OneValueForAnyThreadsIsaAndOrderOfRows) {
       RunOnThreads(context,
                    [&] { ExpectSameBits(metric.compute(context, sample.view()), expected); });
     }
-    if (sample.num_outputs > 1) continue;
-    const double cells = OneAgainstRestAuc(sample.scores, sample.labels, 1, sample.weights, 0);
-    ExpectSameBits(OneAgainstRestAuc(permuted.scores, permuted.labels, 1, permuted.weights, 0),
-                   cells);
+    if (numbers || sample.num_outputs > 1) continue;
+    for (const Measure measure : {OneAgainstRestAuc, OneAgainstRestAveragePrecision})
+      ExpectSameBits(ByCells(measure, permuted), ByCells(measure, sample));
   }
 }
 
 TEST(Metric, RowsOfWeightZeroCountNowhere) {
-  for (uint64_t seed = 0; seed < 6; ++seed) {
+  for (uint64_t seed = 0; seed < 9; ++seed) {
     std::mt19937_64 random(seed);
-    const Sample sample = RandomClassification(random, 3000, seed % 2 ? 1 : 3, true);
+    const bool numbers = seed % 3 == 0;
+    const Sample sample = numbers ? RandomRegression(random, 3000, true, *FindLoss("gamma"))
+                                  : RandomClassification(random, 3000, seed % 2 ? 1 : 3, true);
     Sample kept, spoilt = sample;
     kept.num_outputs = sample.num_outputs;
+    kept.loss = sample.loss;
+    kept.quantile = sample.quantile;
     for (size_t row = 0; row < sample.labels.size(); ++row) {
       const auto scores = sample.scores.begin() + static_cast<ptrdiff_t>(row * sample.num_outputs);
       if (sample.weights[row] == 0) {
@@ -368,8 +529,9 @@ TEST(Metric, RowsOfWeightZeroCountNowhere) {
                          scores + static_cast<ptrdiff_t>(sample.num_outputs));
     }
     for (const Metric& metric : AllMetrics()) {
-      if (!metric.classification && sample.num_outputs > 1) continue;
+      if (metric.classification == numbers) continue;
       SCOPED_TRACE(std::string(metric.name) + ", seed " + std::to_string(seed));
+      EXPECT_TRUE(std::isfinite(Compute(metric.name, kept)));
       ExpectSameBits(Compute(metric.name, spoilt), Compute(metric.name, kept));
     }
   }
@@ -384,6 +546,11 @@ TEST(Metric, UndefinedIsNaN) {
   EXPECT_TRUE(std::isnan(Compute("auc", {{1, 2}, 1, {1, 1}, {}})));
   EXPECT_TRUE(std::isnan(Compute("auc", {{1, 2}, 1, {0, 0}, {}})));
   EXPECT_TRUE(std::isnan(Compute("auc", {{1, NAN}, 1, {0, 1}, {}})));
+  EXPECT_TRUE(std::isnan(Compute("average_precision", {{1, 2}, 1, {0, 0}, {}})));
+  EXPECT_TRUE(std::isnan(Compute("mean_poisson_deviance", {{1, 2}, 1, {1, -1}, {}})));
+  EXPECT_TRUE(std::isnan(Compute("mean_poisson_deviance", {{1, -2}, 1, {1, 1}, {}})));
+  EXPECT_TRUE(std::isnan(Compute("mean_gamma_deviance", {{1, 2}, 1, {1, 0}, {}})));
+  EXPECT_TRUE(std::isnan(Compute("mean_gamma_deviance", {{1, 0}, 1, {1, 1}, {}})));
   EXPECT_TRUE(std::isnan(Compute("logloss", {{1, NAN}, 1, {0, 1}, {}})));
   EXPECT_TRUE(std::isnan(Compute("logloss", {{1, 2, 3}, 3, {3}, {}})));  // no such class
   EXPECT_EQ(Compute("logloss", {{1, INFINITY}, 1, {0, 0}, {}}), INFINITY);
@@ -391,15 +558,26 @@ TEST(Metric, UndefinedIsNaN) {
 }
 
 TEST(Metric, TheRegistryKnowsAllNames) {
-  for (std::string_view name : {"logloss", "auc", "accuracy", "rmse", "mae"}) {
-    ASSERT_TRUE(FindMetric(name).ok());
-    EXPECT_EQ((*FindMetric(name))->name, name);
+  for (const Metric& metric : AllMetrics()) {
+    ASSERT_TRUE(FindMetric(metric.name).ok());
+    EXPECT_EQ(*FindMetric(metric.name), &metric);
   }
   const auto unknown = FindMetric("loglos");
   ASSERT_FALSE(unknown.ok());
   EXPECT_EQ(unknown.error().code, ErrorCode::kInvalidArgument);
   EXPECT_EQ(unknown.error().message,
-            "metric \"loglos\" is not known. Use one of: logloss, auc, accuracy, rmse, mae.");
+            "metric \"loglos\" is not known. Use one of: logloss, auc, accuracy, "
+            "average_precision, rmse, mae, r2, mean_pinball_loss, mean_poisson_deviance, "
+            "mean_gamma_deviance.");
+}
+
+TEST(Metric, EveryLossHasADefaultOfItsKind) {
+  for (const Loss* loss : AllLosses()) {
+    const auto metric = FindMetric(loss->default_metric);
+    ASSERT_TRUE(metric.ok()) << loss->name;
+    EXPECT_EQ((*metric)->classification, loss->classification) << loss->name;
+    EXPECT_FALSE((*metric)->higher_is_better) << loss->name;
+  }
 }
 
 }  // namespace

@@ -10,9 +10,15 @@ namespace ramet {
 double LogLoss(const Context& context, const Evaluation& evaluation);
 double Auc(const Context& context, const Evaluation& evaluation);
 double Accuracy(const Context& context, const Evaluation& evaluation);
+double AveragePrecision(const Context& context, const Evaluation& evaluation);
 
-// Regression: the raw score is the prediction.
+// Regression: of predictions (predictions.h).
+double MeanSquaredError(const Context& context, const Evaluation& evaluation);
 double RootMeanSquaredError(const Context& context, const Evaluation& evaluation);
 double MeanAbsoluteError(const Context& context, const Evaluation& evaluation);
+double R2(const Context& context, const Evaluation& evaluation);
+double MeanPinballLoss(const Context& context, const Evaluation& evaluation);
+double MeanPoissonDeviance(const Context& context, const Evaluation& evaluation);
+double MeanGammaDeviance(const Context& context, const Evaluation& evaluation);
 
 }  // namespace ramet

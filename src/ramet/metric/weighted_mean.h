@@ -1,4 +1,4 @@
-// Exact weighted means, the one sum behind logloss, accuracy, RMSE and MAE.
+// Exact weighted means, the one sum behind all metrics but those of ranks.
 //
 //   value of each row ──► weight x value, rounded once ──► integers on one scale ──► sum / sum of
 //   weights
