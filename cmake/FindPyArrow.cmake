@@ -6,13 +6,6 @@
 # Defines PyArrow::arrow, PyArrow::compute and PyArrow::parquet, and PyArrow_VERSION. The wheel has the libraries under
 # their versioned names only (libarrow.so.2600), so they are linked by their full file names; CMake adds their folder to
 # the run path of what links them.
-if(EXISTS "${PROJECT_SOURCE_DIR}/.venv/bin/python3")
-  set(default_python "${PROJECT_SOURCE_DIR}/.venv/bin/python3")
-else()
-  set(default_python python3)
-endif()
-set(RAMET_PYTHON "${default_python}" CACHE STRING "Python whose pyarrow carries Arrow C++")
-
 execute_process(
   COMMAND "${RAMET_PYTHON}" -c
           "import pyarrow as p; print(p.__version__, p.get_include(), p.get_library_dirs()[0], sep=';')"

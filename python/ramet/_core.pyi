@@ -3,8 +3,10 @@
 Errors: an impossible parameter or data that do not fit are ValueError, a file that fails is OSError, a stop is
 KeyboardInterrupt (or what a callback raised). Long calls release the GIL and see Ctrl-C within a fraction of a second.
 """
+
 from collections.abc import Callable, Sequence
 from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,20 +20,20 @@ class ParameterInfo:
     maximum: float
     help: str
 
-def parameters() -> list[ParameterInfo]: ...          # AllParameters(), in order
-def loss_names() -> list[tuple[str, bool]]: ...       # (name, classification)
-def metric_names() -> list[tuple[str, bool, bool]]: ...   # (name, classification, higher_is_better)
+def parameters() -> list[ParameterInfo]: ...  # AllParameters(), in order
+def loss_names() -> list[tuple[str, bool]]: ...  # (name, classification)
+def metric_names() -> list[tuple[str, bool, bool]]: ...  # (name, classification, higher_is_better)
 
 class Context:
     """Run parameters: they never change a result."""
-    def __init__(self, threads: int | None = None, isa: str | None = None) -> None: ...   # None: environment / all
+    def __init__(self, threads: int | None = None, isa: str | None = None) -> None: ...  # None: environment / all
     threads: int
     isa: str
 
 class Table:
     """Columns, without a copy: keeps the arrays that it was made from alive."""
     @staticmethod
-    def from_arrow(stream: object) -> Table: ...      # anything with __arrow_c_stream__; all batches are read
+    def from_arrow(stream: object) -> Table: ...  # anything with __arrow_c_stream__; all batches are read
     @staticmethod
     def from_arrays(names: Sequence[str], columns: Sequence[NDArray[Any]]) -> Table: ...
     # each of `columns` is 1-D (any stride; one name) or 2-D (its columns, in order: as many names); together they have
@@ -53,20 +55,22 @@ class Model:
     parameters: dict[str, str]
     provenance: dict[str, str]
     feature_names: list[str]
-    feature_types: list[str]                          # Arrow formats of the training columns
-    feature_kinds: list[str]                          # "numeric" | "categorical"
-    categories: list[list[int | str]]                 # per feature; [] for numeric
+    feature_types: list[str]  # Arrow formats of the training columns
+    feature_kinds: list[str]  # "numeric" | "categorical"
+    categories: list[list[int | str]]  # per feature; [] for numeric
     folded: list[bool]
     classes: list[int | str]
     base_scores: NDArray[np.float64]
     num_rounds: int
     num_outputs: int
     num_trees: int
-    def importance(self, kind: str) -> NDArray[np.float64]: ...       # "gain" | "split"
+    def importance(self, kind: str) -> NDArray[np.float64]: ...  # "gain" | "split"
     def tree(self, index: int) -> dict[str, NDArray[Any]]: ...
     # arrays of one entry per node: feature (int32, -1 leaf), left, right (int32, -1 leaf), threshold, value, gain (f64),
     # count (uint64), missing_left (bool), category_set (int32, -1)
-    def tree_category_set(self, tree: int, set: int) -> tuple[list[int], bool]: ...   # category indices left; others_left
+    def tree_category_set(
+        self, tree: int, set: int
+    ) -> tuple[list[int], bool]: ...  # category indices left; others_left
     def tree_text(self, index: int) -> str: ...
     def tree_graphviz(self, index: int) -> str: ...
     def to_json(self) -> str: ...
@@ -74,13 +78,27 @@ class Model:
 
 class Dataset:
     @staticmethod
-    def make(context: Context, table: Table, *, label: str, weight: str = "", features: Sequence[str] = (),
-             categorical: Sequence[str] = (), numeric: Sequence[str] = (), classification: bool,
-             parameters: dict[str, str], reference: Dataset | None = None, initial_model: Model | None = None,
-             validation: bool = False) -> Dataset: ...
+    def make(
+        context: Context,
+        table: Table,
+        *,
+        label: str,
+        weight: str = "",
+        features: Sequence[str] = (),
+        categorical: Sequence[str] = (),
+        numeric: Sequence[str] = (),
+        classification: bool,
+        parameters: dict[str, str],
+        reference: Dataset | None = None,
+        initial_model: Model | None = None,
+        validation: bool = False,
+        metrics: Sequence[str | Metric] = (),
+        watch_training: bool = False,
+    ) -> Dataset: ...
     # `table` is used up. `numeric`: also dictionary-of-number features. `reference`: the training set of a validation set.
     # `validation`: with initial_model, whether a set to watch is given beside the training set (see ContinueFrom).
     # class weights are applied here (parameters["class_weight"]).
+    # `metrics`, `watch_training`: as train() will be given, where there is an initial model whose rounds are measured too.
     num_rows: int
     feature_names: list[str]
     feature_kinds: list[str]
@@ -89,40 +107,54 @@ class Dataset:
 
 class Metric:
     """A metric of one's own."""
-    def __init__(self, name: str, function: Callable[[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float32] | None], float],
-                 higher_is_better: bool) -> None: ...
+    def __init__(
+        self,
+        name: str,
+        function: Callable[
+            [NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float32] | None], float
+        ],
+        higher_is_better: bool,
+    ) -> None: ...
     # function(labels, raw_scores (rows x outputs), response (rows x outputs, or rows x classes), weights) -> value.
     # labels: targets, or class indices as float64.
 
 class RoundReport:
-    round: int          # 1-based, rounds of an initial model included; 0: before the first round
-    rounds: int         # planned
+    round: int  # 1-based, rounds of an initial model included; 0: before the first round
+    rounds: int  # planned
     seconds: float
     learning_rate: float
-    values: dict[tuple[str, str], float]     # (set name, metric name) -> value; the watched pair comes first
+    values: dict[tuple[str, str], float]  # (set name, metric name) -> value; the watched pair comes first
 
 class TrainResult:
     model: Model
-    history: dict[tuple[str, str], list[float]]   # entry 0 is before the first round; one more per round
+    history: dict[tuple[str, str], list[float]]  # entry 0 is before the first round; one more per round
     best_round: int
     stopped_early: bool
-    stopped: bool       # a callback asked to stop
+    stopped: bool  # a callback asked to stop
     seconds: float
     steps: dict[str, float]
 
-def train(context: Context, parameters: dict[str, str], data: Dataset, *,
-          eval_sets: Sequence[tuple[str, Dataset]] = (),
-          metrics: Sequence[str | Metric] = (),
-          watch_training: bool = False,           # measure on the training rows too; their set is called "train"
-          initial_model: Model | None = None,
-          checkpoint_path: str = "", checkpoint_every: int = 10,
-          on_round: Callable[[RoundReport], bool | None] | None = None,      # True: stop after this round
-          learning_rate: Callable[[int], float] | None = None,               # of a 1-based round
-          gradients: Callable[[NDArray[np.float64], NDArray[np.float64], NDArray[np.float32] | None],
-                              tuple[NDArray[Any], NDArray[Any]]] | None = None,
-          # gradients(labels, raw_scores (rows x outputs; 1-D where there is one), weights) -> gradient, hessian of the same shape,
-          # weights NOT yet applied by the caller: the engine multiplies by them
-          ) -> TrainResult: ...
+def train(
+    context: Context,
+    parameters: dict[str, str],
+    data: Dataset,
+    *,
+    eval_sets: Sequence[tuple[str, Dataset]] = (),
+    metrics: Sequence[str | Metric] = (),
+    watch_training: bool = False,  # measure on the training rows too; their set is called "train"
+    initial_model: Model | None = None,
+    checkpoint_path: str = "",
+    checkpoint_every: int = 10,
+    on_round: Callable[[RoundReport], bool | None] | None = None,  # True: stop after this round
+    learning_rate: Callable[[int], float] | None = None,  # of a 1-based round
+    gradients: Callable[
+        [NDArray[np.float64], NDArray[np.float64], NDArray[np.float32] | None], tuple[NDArray[Any], NDArray[Any]]
+    ]
+    | None = None,
+    # gradients(labels, raw_scores (rows x outputs; 1-D where there is one), weights) -> gradient, hessian of the same shape,
+    # weights NOT yet applied by the caller: the engine multiplies by them
+) -> TrainResult: ...
+
 # Sets watched: eval_sets in order, or, with early stopping and no eval set, the rows held out, called "validation".
 # `metrics`: the first is what early stopping watches if given, else parameters["metric"].
 # Interrupted: KeyboardInterrupt whose attribute `result` is a TrainResult of the rounds so far (also for an exception of a callback).
@@ -130,20 +162,51 @@ def train(context: Context, parameters: dict[str, str], data: Dataset, *,
 class Predictor:
     def __init__(self, model: Model) -> None: ...
     num_outputs: int
-    def raw_scores(self, context: Context, data: Table | NDArray[Any], rounds: int = 0) -> NDArray[np.float64]: ...  # rows x outputs
+    def raw_scores(
+        self, context: Context, data: Table | NDArray[Any], rounds: int = 0
+    ) -> NDArray[np.float64]: ...  # rows x outputs
     # an array: 2-D, its columns are the model's features by position, any strides; a Table: by name
     def response(self, context: Context, data: Table | NDArray[Any], rounds: int = 0) -> NDArray[np.float64]: ...
     # probabilities (rows x classes, two for binary) or predicted values (rows,)
-    def classes(self, context: Context, data: Table | NDArray[Any], rounds: int = 0) -> NDArray[np.int64]: ...  # class indices (rows,)
-    def leaves(self, context: Context, data: Table | NDArray[Any]) -> NDArray[np.int32]: ...                     # rows x trees
-    def staged_raw_scores(self, context: Context, data: Table | NDArray[Any]) -> StagedScores: ...               # iterator, rows x outputs each
+    def classes(
+        self, context: Context, data: Table | NDArray[Any], rounds: int = 0
+    ) -> NDArray[np.int64]: ...  # class indices (rows,)
+    def leaves(self, context: Context, data: Table | NDArray[Any]) -> NDArray[np.int32]: ...  # rows x trees
+    def staged_raw_scores(
+        self, context: Context, data: Table | NDArray[Any]
+    ) -> StagedScores: ...  # iterator, rows x outputs each
+
 class StagedScores:
     def __iter__(self) -> StagedScores: ...
     def __next__(self) -> NDArray[np.float64]: ...
 
 def response_of(model: Model, raw_scores: NDArray[np.float64]) -> NDArray[np.float64]: ...
-def compute_metric(context: Context, name: str, labels: NDArray[np.float64], raw_scores: NDArray[np.float64], weights: NDArray[np.float32] | None) -> float: ...
+def compute_metric(
+    context: Context,
+    name: str,
+    labels: NDArray[np.float64],
+    raw_scores: NDArray[np.float64],
+    weights: NDArray[np.float32] | None,
+    loss: str = "",
+    quantile: float = 0.5,
+) -> float: ...
 
-def run_command(argv: Sequence[str], list_files: Callable[[list[str]], list[str]],
-                open_files: Callable[..., object], versions: Sequence[tuple[str, str]],
-                write_out: Callable[[str], None], write_err: Callable[[str], None], err_is_terminal: bool, columns: int) -> int: ...
+# `loss`: what the raw scores are of; "": they are predictions.
+
+# The command, and what its readers in Python share with the engine's own. Text goes to the process's standard output and
+# error; a signal's exception stops the run, and the exit code says so.
+class UsageError(ValueError): ...  # exit code 2; of open_files and the functions below
+
+def run_command(
+    argv: Sequence[bytes], open_files: Callable[..., object], versions: Sequence[tuple[str, str]]
+) -> int: ...
+
+# open_files(paths: list[bytes], *, columns, drop, types, missing, delimiter, format, threads, cancelled) -> an object with
+# a `schema`, which iterates over record batches; UsageError, OSError, KeyboardInterrupt and ValueError are its errors.
+missing_spellings: tuple[str, ...]
+
+def available_memory() -> int: ...
+def format_of(file: str, format: str = "") -> str: ...
+def choose_columns(
+    file: str, names: Sequence[str], columns: Sequence[str], drop: Sequence[str], types: Sequence[tuple[str, str]]
+) -> list[str]: ...

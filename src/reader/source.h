@@ -11,7 +11,7 @@
 #include <string>
 
 #include "ramet/base/result.h"
-#include "reader/reader.h"
+#include "reader/choose.h"
 
 namespace ramet::reader {
 
@@ -23,12 +23,6 @@ struct Source {
   std::shared_ptr<arrow::Schema> schema;
   std::function<Result<Batch>()> next;  // nullptr at the end
 };
-
-// Names of the columns to read out of those of a file: chosen and not dropped. An error names a
-// column that is missing.
-Result<std::vector<std::string>> ChooseColumns(const std::string& file,
-                                               const std::vector<std::string>& names,
-                                               const ReadOptions& options);
 
 // The Arrow type that a type flag names; nullptr for "category".
 Result<std::shared_ptr<arrow::DataType>> TypeOfFlag(const std::string& column,

@@ -1,0 +1,15 @@
+#include "module.h"
+
+NB_MODULE(_core, module) {
+  using namespace ramet::bindings;
+  module.doc() = "The engine, as the estimators see it; python/ramet/_core.pyi describes it.";
+  module.attr("__version__") = RAMET_VERSION;
+  module.attr("algorithm_version") = ramet::kAlgorithmVersion;
+  AddContext(module);
+  AddTable(module);
+  AddModel(module);
+  AddDataset(module);
+  AddTrain(module);
+  AddPredict(module);
+  AddCommand(module);
+}

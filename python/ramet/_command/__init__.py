@@ -1,0 +1,39 @@
+"""The command `ramet`, as `pip install` puts it on the PATH: the engine's command, fed by pyarrow's readers."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from types import FrameType
+
+from ramet import _core
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    # The first Ctrl-C (or SIGTERM) asks the run to stop, the second one kills it.
+    signal.signal(number, signal.SIG_DFL)
+    raise KeyboardInterrupt
+
+
+def main() -> int:
+    """Run the command line of this process and return its exit code."""
+    signal.signal(signal.SIGINT, _stop)
+    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    try:
+        # Not before it is needed: `ramet --version` reads no file.
+        def open_files(*arguments: object, **options: object) -> object:
+            from ramet._command.files import open_files
+
+            return open_files(*arguments, **options)  # type: ignore[arg-type]
+
+        return _core.run_command([os.fsencode(argument) for argument in sys.argv], open_files, _versions())
+    except KeyboardInterrupt:
+        return 130
+
+
+def _versions() -> list[tuple[str, str]]:
+    from importlib.metadata import version
+
+    return [("pyarrow", version("pyarrow")), ("Python", sys.version.split()[0])]
