@@ -68,6 +68,12 @@ TEST(SumLeaves, AreExactToTheAddendsRounding) {
   }
 }
 
+TEST(NewtonSteps, AreMinusGradientByHessianAndZeroWhereThatIsUndefined) {
+  const std::vector<LeafSums> sums = {{6, 2}, {-6, 1}, {5, 0}, {0, 0}};
+  EXPECT_EQ(NewtonSteps(sums, 0), (std::vector<double>{-3, 6, 0, 0}));
+  EXPECT_EQ(NewtonSteps(sums, 1), (std::vector<double>{-2, 3, -5, 0}));
+}
+
 TEST(SumLeaves, OfNothingButZeros) {
   const std::vector<GradientHessian> zeros(10, {0, 0});
   const std::vector<LeafIndex> leaves(10, 0);

@@ -4,6 +4,7 @@
 #include <array>
 #include <bit>
 #include <cmath>
+#include <utility>
 
 #include "ramet/metric/ranking.h"
 #include "ramet/parallel/parallel.h"
@@ -13,7 +14,7 @@ namespace {
 
 constexpr int64_t kQuantileUnits = 1'000'000'000'000;
 constexpr size_t kRowsPerTask = 1 << 15;
-constexpr size_t kRowsAhead = 16;  // prefetched
+constexpr size_t kMaxChunks = 64;
 constexpr int kDigitBits = 11;
 constexpr size_t kFewRecords = 64;  // sorted
 
@@ -131,19 +132,11 @@ ResidualQuantiles::ResidualQuantiles(double quantile, std::span<const double> la
       weights_(weights) {}
 
 template <class Record>
-double ResidualQuantiles::Of(const uint32_t* rows, const double* scores, size_t count,
-                             Record* records) const {
+double ResidualQuantiles::Of(std::span<Record> records) const {
   const Extent extent = ParallelReduce<Extent>(
-      0, count, kRowsPerTask, {},
+      0, records.size(), kRowsPerTask, {},
       [&](Extent& piece, size_t begin, size_t end) {
         for (size_t i = begin; i < end; ++i) {
-          const size_t row = rows == nullptr ? i : rows[i];
-          if (rows != nullptr && i + kRowsAhead < end) {
-            __builtin_prefetch(&labels_[rows[i + kRowsAhead]]);
-            if (scores != nullptr) __builtin_prefetch(&scores[rows[i + kRowsAhead]]);
-          }
-          const double residual = scores == nullptr ? labels_[row] : labels_[row] - scores[row];
-          Set(records[i], OrderedBits(residual), weights_[row]);
           piece.least = std::min(piece.least, records[i].key);
           piece.greatest = std::max(piece.greatest, records[i].key);
           piece.weight += records[i].weight();
@@ -159,35 +152,70 @@ double ResidualQuantiles::Of(const uint32_t* rows, const double* scores, size_t 
   const int64_t whole = static_cast<int64_t>(share / kQuantileUnits);
   const int64_t low = std::max<int64_t>(1, whole + (share % kQuantileUnits != 0));
   const int64_t high = std::clamp(whole + 1, low, extent.weight);
-  return Selection<Record>({records, count}, extent).MiddleOf(low, high);
+  return Selection<Record>(records, extent).MiddleOf(low, high);
 }
 
-double ResidualQuantiles::OfLabels(std::span<const uint32_t> rows) {
-  const size_t count = rows.empty() ? labels_.size() : rows.size();
-  const uint32_t* ids = rows.empty() ? nullptr : rows.data();
-  if (weights_.all_one()) return Of(ids, nullptr, count, Buffer<Plain>(count).data());
-  return Of(ids, nullptr, count, Buffer<Weighted>(count).data());
+template <class Record>
+double ResidualQuantiles::OfLabels(std::span<const uint32_t> rows) const {
+  Buffer<Record> records(rows.empty() ? labels_.size() : rows.size());
+  ParallelFor(0, records.size(), kRowsPerTask, [&](size_t begin, size_t end) {
+    for (size_t i = begin; i < end; ++i) {
+      const size_t row = rows.empty() ? i : rows[i];
+      Set(records[i], OrderedBits(labels_[row]), weights_[row]);
+    }
+  });
+  return Of(records.span());
 }
 
-std::vector<double> ResidualQuantiles::OfLeaves(std::span<const LeafRows> leaves,
-                                                const uint32_t* row_ids,
-                                                std::span<const double> scores) {
-  size_t rows = 0;
-  for (const LeafRows& leaf : leaves) rows = std::max(rows, leaf.end);
-  std::vector<double> values(leaves.size());
-  const auto of_leaves = [&](auto& records) {
-    if (records.size() < rows) records = std::remove_cvref_t<decltype(records)>(rows);
-    ParallelFor(0, leaves.size(), 1, [&](size_t leaf, size_t) {
-      const LeafRows& range = leaves[leaf];
-      values[leaf] = Of(row_ids + range.begin, scores.data(), range.end - range.begin,
-                        records.data() + range.begin);
-    });
-  };
-  if (weights_.all_one())
-    of_leaves(plain_);
-  else
-    of_leaves(weighted_);
+double ResidualQuantiles::OfLabels(std::span<const uint32_t> rows) const {
+  return weights_.all_one() ? OfLabels<Plain>(rows) : OfLabels<Weighted>(rows);
+}
+
+// Every chunk of rows first counts its rows of each leaf, then writes them where the leaf's rows of
+// the chunks before it end: reads are in order, and a leaf's next place is in the first-level
+// cache.
+template <class Record>
+std::vector<double> ResidualQuantiles::OfLeaves(size_t num_leaves,
+                                                std::span<const LeafIndex> leaf_of_row,
+                                                std::span<const double> scores,
+                                                Buffer<Record>& records) const {
+  const size_t num_rows = leaf_of_row.size();
+  const size_t chunk_rows = std::max(kRowsPerTask, (num_rows + kMaxChunks - 1) / kMaxChunks);
+  const size_t chunks = (num_rows + chunk_rows - 1) / chunk_rows;
+  std::vector<uint32_t> places(chunks * num_leaves);
+  ParallelFor(0, num_rows, chunk_rows, [&](size_t begin, size_t end) {
+    uint32_t* counts = places.data() + begin / chunk_rows * num_leaves;
+    for (size_t row = begin; row < end; ++row)
+      if (leaf_of_row[row] != kNoLeaf) ++counts[leaf_of_row[row]];
+  });
+  std::vector<uint32_t> leaf_begin = {0};
+  for (size_t leaf = 0; leaf < num_leaves; ++leaf) {
+    uint32_t place = leaf_begin.back();
+    for (size_t i = leaf; i < places.size(); i += num_leaves)
+      place += std::exchange(places[i], place);
+    leaf_begin.push_back(place);
+  }
+  if (records.size() < leaf_begin.back()) records = Buffer<Record>(leaf_begin.back());
+  ParallelFor(0, num_rows, chunk_rows, [&](size_t begin, size_t end) {
+    uint32_t* place = places.data() + begin / chunk_rows * num_leaves;
+    for (size_t row = begin; row < end; ++row)
+      if (leaf_of_row[row] != kNoLeaf)
+        Set(records[place[leaf_of_row[row]]++], OrderedBits(labels_[row] - scores[row]),
+            weights_[row]);
+  });
+  std::vector<double> values(num_leaves);
+  ParallelFor(0, num_leaves, 1, [&](size_t leaf, size_t) {
+    values[leaf] =
+        Of(records.span().subspan(leaf_begin[leaf], leaf_begin[leaf + 1] - leaf_begin[leaf]));
+  });
   return values;
+}
+
+std::vector<double> ResidualQuantiles::OfLeaves(size_t num_leaves,
+                                                std::span<const LeafIndex> leaf_of_row,
+                                                std::span<const double> scores) {
+  return weights_.all_one() ? OfLeaves(num_leaves, leaf_of_row, scores, plain_)
+                            : OfLeaves(num_leaves, leaf_of_row, scores, weighted_);
 }
 
 }  // namespace ramet

@@ -1,8 +1,8 @@
 // Exact weighted quantiles (design rule 5b): base scores and leaf values of losses that are least
 // at a quantile of the targets.
 //
-//   label - score of a leaf's rows ──► ordered integers ──radix selection over counts of weight──►
-//   the leaf's value
+//   label - score of each row ──► ordered integers, leaf by leaf ──radix selection over counts of
+//   weight──► the leaf's value
 //
 // The quantile q of weighted values: in ascending order, the middle between the first value whose
 // cumulative weight is at least q x total and the first whose cumulative weight is above it. Most
@@ -24,8 +24,8 @@
 #include <vector>
 
 #include "ramet/base/buffer.h"
+#include "ramet/boost/leaves.h"
 #include "ramet/metric/integer_weights.h"
-#include "ramet/tree/grow.h"
 
 namespace ramet {
 
@@ -36,10 +36,10 @@ class ResidualQuantiles {
                     std::span<const float> weights);
 
   // Of the labels of these rows (empty: all).
-  double OfLabels(std::span<const uint32_t> rows);
-  // Of label - score over each leaf's rows, row_ids[begin … end). O(rows), about 8 ns a row and
-  // thread; 8 bytes of scratch a row, 16 with weights, are kept.
-  std::vector<double> OfLeaves(std::span<const LeafRows> leaves, const uint32_t* row_ids,
+  double OfLabels(std::span<const uint32_t> rows) const;
+  // Of label - score over each leaf's rows; kNoLeaf rows count nowhere. O(rows), about 8 ns a row
+  // and thread; 8 bytes of scratch a row, 16 with weights, are kept.
+  std::vector<double> OfLeaves(size_t num_leaves, std::span<const LeafIndex> leaf_of_row,
                                std::span<const double> scores);
 
   // A value as an integer in the order of the values, and its weight.
@@ -55,7 +55,12 @@ class ResidualQuantiles {
 
  private:
   template <class Record>
-  double Of(const uint32_t* rows, const double* scores, size_t count, Record* records) const;
+  double Of(std::span<Record> records) const;
+  template <class Record>
+  std::vector<double> OfLeaves(size_t num_leaves, std::span<const LeafIndex> leaf_of_row,
+                               std::span<const double> scores, Buffer<Record>& records) const;
+  template <class Record>
+  double OfLabels(std::span<const uint32_t> rows) const;
 
   int64_t quantile_;  // in 10^-12
   std::span<const double> labels_;

@@ -221,7 +221,7 @@ void Trainer::SetLeafValues(GrownTree& grown, size_t k) {
       grown.leaves.size(), leaf_of_row, {gradients_.data() + k * num_rows_, num_rows_}, range_);
   std::vector<double>& values = leaf_values_[k];
   values = residual_quantiles_
-               ? residual_quantiles_->OfLeaves(grown.leaves, grower_.row_ids(), scores_)
+               ? residual_quantiles_->OfLeaves(grown.leaves.size(), leaf_of_row, scores_)
                : NewtonSteps(sums, parameters_.l2_regularization);
   for (size_t leaf = 0; leaf < sums.size(); ++leaf) {
     values[leaf] = values[leaf] * learning_rate_ + 0.0;
