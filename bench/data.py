@@ -7,6 +7,9 @@ Kinds
                  masses) and a 0/1 label whose log-odds are a nonlinear function of them
     heavy_tail   the same columns, a lognormal target
     huge_weight  higgs with a weight per row; the first training row weighs 1,000,000 times the mean
+    counts       the columns of higgs and a Poisson count whose mean depends on them
+    amounts      the columns of higgs and a gamma-distributed amount, of shape 2
+    skewed       the columns of higgs and a target with skewed noise whose spread depends on them too
     mixed        strings, small integers, floats with missing values, and a 0/1 label
 
 Rows are made in blocks, each from its own generator seeded by (seed, split, block): a longer table begins with the rows
@@ -122,6 +125,29 @@ def heavy_tail_block(rng: np.random.Generator, rows: int) -> Columns:
     return {"label": target, **features}
 
 
+def counts_block(rng: np.random.Generator, rows: int) -> Columns:
+    """The columns of higgs and a count of mean 0.7, most often 0."""
+    features = higgs_features(rng, rows)
+    mean = np.exp(np.float32(0.6) * higgs_signal(features) - np.float32(0.5))
+    return {"label": rng.poisson(mean).astype(np.int32), **features}
+
+
+def amounts_block(rng: np.random.Generator, rows: int) -> Columns:
+    """The columns of higgs and an amount above 0."""
+    features = higgs_features(rng, rows)
+    mean = np.exp(np.float32(0.6) * higgs_signal(features) + np.float32(3))
+    amount = mean / 2 * rng.standard_gamma(2.0, rows)
+    return {"label": np.maximum(amount, 1e-3).astype(np.float32), **features}
+
+
+def skewed_block(rng: np.random.Generator, rows: int) -> Columns:
+    """The columns of higgs and a target of exponential noise, wider where the signal is high."""
+    features = higgs_features(rng, rows)
+    signal = higgs_signal(features)
+    noise = np.exp(np.float32(0.5) * signal) * (rng.standard_exponential(rows, dtype=np.float32) - 1)
+    return {"label": (signal + noise).astype(np.float32), **features}
+
+
 def huge_weight_block(rng: np.random.Generator, rows: int) -> Columns:
     """higgs with exponential weights of mean 1; `rows_of` makes the first training row huge."""
     block = higgs_block(rng, rows)
@@ -160,6 +186,9 @@ KINDS: dict[str, Callable[[np.random.Generator, int], Columns]] = {
     "higgs": higgs_block,
     "heavy_tail": heavy_tail_block,
     "huge_weight": huge_weight_block,
+    "counts": counts_block,
+    "amounts": amounts_block,
+    "skewed": skewed_block,
     "mixed": mixed_block,
 }
 

@@ -41,8 +41,8 @@ class Table:
     task: str = "binary"
 
 
-def generated(kind: str, rows: int, test_rows: int, seed: int = 0) -> Table:
-    """A table of data.py, made unless it is there already."""
+def generated(kind: str, rows: int, test_rows: int, seed: int = 0, task: str | None = None) -> Table:
+    """A table of data.py, made unless it is there already. `task`: left out, the kind's own."""
     paths = {}
     for split, count in (("train", rows), ("test", test_rows)):
         paths[split] = DATA / "bench" / f"{kind}-{split}-{count}-{seed}.parquet"
@@ -50,7 +50,7 @@ def generated(kind: str, rows: int, test_rows: int, seed: int = 0) -> Table:
             print(f"making {paths[split].relative_to(ROOT)}", file=sys.stderr)
             command = [sys.executable, str(BENCH / "data.py"), kind, "--rows", str(count), "--seed", str(seed)]
             subprocess.run([*command, "--split", split, "--out", str(paths[split])], check=True)
-    task = "regression" if kind == "heavy_tail" else "binary"
+    task = task or ("regression" if kind == "heavy_tail" else "binary")
     weight = "weight" if kind == "huge_weight" else None
     return Table(f"{kind}-{rows}", paths["train"], paths["test"], weight=weight, task=task)
 
@@ -84,7 +84,9 @@ def measure(peer: str, job: Job) -> tuple[Measurement, dict[str, float]]:
         job = replace(job, predictions=predictions)
         finished = run_command([*python, f"peers.{peer}_peer", job.to_json()], environment)
         measurement = Measurement(**last_json(finished.output.strip().splitlines()[-1]))  # type: ignore[arg-type]
-        scored = run_command([*python, "peers.score", job.test, job.label, job.task, predictions], environment)
+        scored = run_command(
+            [*python, "peers.score", job.test, job.label, job.task, str(job.quantile), predictions], environment
+        )
     return measurement, json.loads(scored.output)
 
 

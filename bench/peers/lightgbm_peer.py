@@ -18,7 +18,8 @@ class LightGBM:
 
     def fit(self, job: Job, train: Table, clock: Clock) -> None:
         parameters = {
-            "objective": job.task,
+            "objective": "regression_l1" if job.task == "absolute_error" else job.task,
+            "alpha": job.quantile,
             "learning_rate": job.learning_rate,
             "num_leaves": job.leaves,
             "max_depth": job.depth or -1,

@@ -26,7 +26,8 @@ class Job:
     predictions: str = ""  # written by the peer: .npy, or .csv by Ramet
     label: str = "label"
     weight: str | None = None
-    task: str = "binary"  # or "regression"
+    task: str = "binary"  # or regression, absolute_error, quantile, poisson, gamma
+    quantile: float = 0.9  # of task quantile
     rounds: int = 100
     learning_rate: float = 0.1
     leaves: int = 255

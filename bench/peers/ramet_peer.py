@@ -16,7 +16,7 @@ def train_command(job: Job, model: str) -> list[str]:
         "--label",
         job.label,
         "--loss",
-        LOSSES[job.task],
+        LOSSES.get(job.task, job.task),
         "--out",
         model,
         "--json",
@@ -29,6 +29,9 @@ def train_command(job: Job, model: str) -> list[str]:
         command += ["--weight", job.weight]
     if job.subsample < 1:
         command += ["--subsample", str(job.subsample), "--random-state", str(job.seed)]
+    command += ["--early-stopping", "false"]
+    if job.task == "quantile":
+        command += ["--quantile", str(job.quantile)]
     return command
 
 

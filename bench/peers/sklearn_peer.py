@@ -34,7 +34,12 @@ class ScikitLearn:
     def fit(self, job: Job, train: Table, clock: Clock) -> None:
         if job.subsample < 1:
             raise ValueError("HistGradientBoosting has no row subsampling")
-        estimator = _Classifier if job.task == "binary" else _Regressor
+        estimator: Any = _Classifier
+        loss: dict[str, Any] = {}
+        if job.task != "binary":
+            estimator = _Regressor
+            loss = {"loss": "squared_error" if job.task == "regression" else job.task}
+            loss |= {"quantile": job.quantile} if job.task == "quantile" else {}
         self.model = estimator(
             learning_rate=job.learning_rate,
             max_iter=job.rounds,
@@ -45,6 +50,7 @@ class ScikitLearn:
             max_bins=job.bins,
             early_stopping=False,
             random_state=job.seed,
+            **loss,
         )
         self.model.clock = Clock()
         features = train.take_features()
@@ -54,9 +60,9 @@ class ScikitLearn:
         clock.seconds["train"] -= clock.seconds["bin"]
 
     def predict(self, job: Job, features: Features) -> NDArray[Any]:
-        if job.task == "regression":
-            return self.model.predict(features)
-        return self.model.predict_proba(features)[:, 1]
+        if job.task == "binary":
+            return self.model.predict_proba(features)[:, 1]
+        return self.model.predict(features)
 
 
 if __name__ == "__main__":

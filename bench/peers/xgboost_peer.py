@@ -8,7 +8,14 @@ from numpy.typing import NDArray
 from peers.library import Clock, Features, Table, main
 from peers.protocol import Job
 
-OBJECTIVES = {"binary": "binary:logistic", "regression": "reg:squarederror"}
+OBJECTIVES = {
+    "binary": "binary:logistic",
+    "regression": "reg:squarederror",
+    "absolute_error": "reg:absoluteerror",
+    "quantile": "reg:quantileerror",
+    "poisson": "count:poisson",
+    "gamma": "reg:gamma",
+}
 
 
 class XGBoost:
@@ -38,6 +45,8 @@ class XGBoost:
             "seed": job.seed,
             "nthread": job.threads,
         }
+        if job.task == "quantile":
+            parameters["quantile_alpha"] = job.quantile
         with clock("train"):
             self.model = xgboost.train(parameters, data, job.rounds)
 
