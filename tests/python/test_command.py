@@ -250,7 +250,7 @@ def test_regression_predicts_values(ramet: Ramet):
 
 def test_evaluate_finds_every_metric_of_classes(trained: Ramet):
     report = trained.json("evaluate", "m.ramet", "a.csv")
-    assert report["metrics"].keys() == {"logloss", "auc", "accuracy"}
+    assert report["metrics"].keys() == {"logloss", "auc", "accuracy", "average_precision"}
     assert report["metrics"]["auc"] > 0.8
     weighted = trained.json("evaluate", "m.ramet", "a.csv", "--weight", "w", "--label", "y")
     assert weighted["metrics"]["logloss"] != report["metrics"]["logloss"]
