@@ -8,8 +8,26 @@
 True
 """
 
+from ramet import callbacks, plotting
 from ramet._classifier import HistGradientBoostingClassifier
 from ramet._core import __version__
+from ramet._diff import diff
+from ramet._onnx import to_onnx
 from ramet._regressor import HistGradientBoostingRegressor
+from ramet._trees import trees_to_dataframe
+from ramet.plotting import plot_importance, plot_training, plot_tree, to_graphviz
 
-__all__ = ["HistGradientBoostingClassifier", "HistGradientBoostingRegressor", "__version__"]
+__all__ = [
+    "HistGradientBoostingClassifier",
+    "HistGradientBoostingRegressor",
+    "__version__",
+    "callbacks",
+    "diff",
+    "plot_importance",
+    "plot_training",
+    "plot_tree",
+    "plotting",
+    "to_graphviz",
+    "to_onnx",
+    "trees_to_dataframe",
+]

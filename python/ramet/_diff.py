@@ -111,7 +111,8 @@ class Difference:
 
 # Colours come from the page, so that light and dark themes both do.
 _STYLE = (
-    "<style>.ramet-diff table{border-collapse:collapse}"
+    "<style>.ramet-diff{font:13px/1.5 system-ui,sans-serif}"
+    ".ramet-diff table{border-collapse:collapse;font:inherit}"
     ".ramet-diff th,.ramet-diff td{text-align:left;vertical-align:top;padding:.2em .8em;background:none;color:inherit;"
     "border-bottom:1px solid color-mix(in srgb,currentColor 15%,transparent)}"
     ".ramet-diff td:not(:first-child){font-family:monospace;overflow-wrap:anywhere;white-space:pre-wrap}</style>"

@@ -137,7 +137,7 @@ class _TerminalBar:
         self._last = report
         width = len(str(report.rounds))
         left = seconds_left(report, self._first_round)
-        fields = {
+        fields: dict[str, Any] = {
             "rounds": f"{report.round:{width}d}/{report.rounds}",
             "left": f"{duration(left)} left" if left is not None and report.round < report.rounds else "",
             "metrics": metrics_text(report),

@@ -31,14 +31,13 @@ def model_of(source: Any) -> _core.Model:
         return source
     if isinstance(source, (str, os.PathLike)):
         return _core.Model.load(os.fspath(source))
-    model = getattr(source, "_model", None)
-    if isinstance(model, _core.Model):
+    if hasattr(type(source), "model_"):
+        model: _core.Model = source.model_
         return model
-    if hasattr(source, "fit"):
-        from sklearn.utils.validation import check_is_fitted
-
-        check_is_fitted(source, "_model")
-    raise TypeError(f"{type(source).__name__} is no Ramet model. Give a fitted estimator, a model or a path.")
+    raise TypeError(
+        f"{type(source).__name__} is no Ramet model. Give a fitted estimator of ramet, a model or a path; "
+        "of a pipeline its last step, of a search its best_estimator_."
+    )
 
 
 def text_of(key: Key) -> str:
@@ -240,7 +239,8 @@ def trees_to_dataframe(source: Any) -> Any:
 def _schema(model: _core.Model, texts: bool) -> Any:
     import pyarrow as pa
 
-    key = pa.string() if any(isinstance(c, str) for c in model.classes) else pa.int64()
+    texts_in_classes = any(isinstance(c, str) for c in model.classes)
+    key = pa.string() if texts_in_classes else pa.int64() if model.classes else pa.null()
     types = {
         **dict.fromkeys(["tree", "round", "output"], pa.int32()),
         "class": key,
