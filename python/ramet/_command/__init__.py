@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from types import FrameType
+from typing import Any
 
 from ramet import _core
 
@@ -22,18 +23,24 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
-        # Not before it is needed: `ramet --version` reads no file.
-        def open_files(*arguments: object, **options: object) -> object:
-            from ramet._command.files import open_files
-
-            return open_files(*arguments, **options)  # type: ignore[arg-type]
-
-        return _core.run_command([os.fsencode(argument) for argument in sys.argv], open_files, _versions())
+        return _core.run_command([os.fsencode(argument) for argument in sys.argv], _open_files, _versions())
     except KeyboardInterrupt:
         return 130
 
 
-def _versions() -> list[tuple[str, str]]:
-    from importlib.metadata import version
+def _open_files(paths: list[bytes], **options: Any) -> object:
+    from ramet._command.files import open_files
 
-    return [("pyarrow", version("pyarrow")), ("Python", sys.version.split()[0])]
+    return open_files(paths, **options)
+
+
+def _versions() -> list[tuple[str, str]]:
+    if sys.argv[1:2] != ["doctor"]:
+        return []  # `ramet --version` and its like need no pyarrow
+    import pyarrow
+
+    return [
+        ("Arrow C++", pyarrow.cpp_build_info.version),
+        ("pyarrow", pyarrow.__version__),
+        ("Python", sys.version.split()[0]),
+    ]

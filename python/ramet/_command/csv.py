@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -25,6 +25,8 @@ from ramet._command.files import Batch, Options, Source
 
 Table = Any  # pyarrow has no types of its own for mypy
 
+# What pyarrow says of a row with other columns, and of a value that it cannot convert.
+_RAGGED = re.compile(r"CSV parse error: Row #(\d+): Expected (\d+) columns, got (\d+).*", re.DOTALL)
 _CONVERSION = re.compile(r"In CSV column #(\d+): Row #(\d+): CSV conversion error to ([^:]*): (.*)", re.DOTALL)
 _INVALID = re.compile(r"invalid value '(.*)'", re.DOTALL)
 _WORDS = {
@@ -46,7 +48,6 @@ class _Block:
     text: Any
     table: Table | None = None
     failure: str = ""
-    ragged: list[Any] = field(default_factory=list)
 
 
 class _Csv:
@@ -135,10 +136,6 @@ class _Csv:
                 yield _Block(number, text)
 
     def _parse(self, block: _Block) -> _Block:
-        def on_ragged(row: Any) -> str:
-            block.ragged.append(row)
-            return "error"
-
         try:
             block.table = pyarrow.csv.read_csv(
                 pa.BufferReader(block.text),
@@ -148,9 +145,7 @@ class _Csv:
                     block_size=min(len(block.text) + 1, 2**31 - 1),
                     column_names=self.headers[block.file],
                 ),
-                parse_options=pyarrow.csv.ParseOptions(
-                    delimiter=self.options.delimiter, newlines_in_values=True, invalid_row_handler=on_ragged
-                ),
+                parse_options=pyarrow.csv.ParseOptions(delimiter=self.options.delimiter, newlines_in_values=True),
                 convert_options=pyarrow.csv.ConvertOptions(
                     include_columns=self.columns,
                     column_types=self.types,
@@ -174,11 +169,11 @@ class _Csv:
 
     def _explain(self, block: _Block) -> str:
         file, header = self.files[block.file], self.headers[block.file]
-        if block.ragged:
-            row = block.ragged[0]
+        if ragged := _RAGGED.fullmatch(block.failure):
+            row, expected, actual = (int(number) for number in ragged.groups())
             return (
-                f"{file}: row {self._rows_before + row.number:,} has {row.actual_columns} columns, "
-                f"the header has {row.expected_columns}. Correct the row, or choose another --delimiter."
+                f"{file}: row {self._rows_before + row:,} has {actual} columns, the header has {expected}. "
+                "Correct the row, or choose another --delimiter."
             )
         conversion = _CONVERSION.fullmatch(block.failure)
         if conversion is None:
