@@ -43,8 +43,8 @@ def to_onnx(source: Any, *, inputs: str = "auto", dtype: str = "float64", missin
     -------
     onnx.ModelProto
         Outputs of a classifier: ``label`` (rows; integers or strings) and ``probabilities`` (rows x classes). Of a
-        regressor: ``prediction`` (rows). It needs opset 5 of ``ai.onnx.ml`` (tried with onnxruntime 1.23, 1.24 and 1.32;
-        earlier ones are too slow on sets of categories, or lack it).
+        regressor: ``prediction`` (rows). It needs opset 5 of ``ai.onnx.ml``: onnxruntime 1.23 or newer (earlier ones
+        are too slow on sets of categories, or lack it).
 
     Raises
     ------

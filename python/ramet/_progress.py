@@ -16,7 +16,7 @@ class Display(Protocol):
     def close(self, result: TrainResult | None) -> None: ...
 
 
-def make_display(style: str, every_round: bool, first_round: int) -> Display:
+def make_display(style: str, every_round: bool, first_round: int, rounds: int) -> Display:
     """The display of `style`, or the best that there is here."""
     if style == "auto":
         style = "notebook" if _in_notebook() else "terminal" if _is_terminal() else "text"
@@ -24,7 +24,7 @@ def make_display(style: str, every_round: bool, first_round: int) -> Display:
         return _NotebookBar(first_round)
     if style == "terminal":
         try:
-            return _TerminalBar(first_round)
+            return _TerminalBar(first_round, rounds)
         except ImportError:
             pass
     return _Lines(first_round, every_round)
@@ -77,7 +77,7 @@ def summary(report: RoundReport | None, result: TrainResult | None, first_round:
 
 
 class _Lines:
-    """About ten lines in all, and one whenever `PATIENCE` seconds have passed."""
+    """About ten lines in all, the first round's among them, and one whenever `PATIENCE` seconds have passed."""
 
     PATIENCE = 5.0
 
@@ -116,7 +116,7 @@ class _Lines:
 class _TerminalBar:
     """A bar by rich."""
 
-    def __init__(self, first_round: int) -> None:
+    def __init__(self, first_round: int, rounds: int) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -131,7 +131,9 @@ class _TerminalBar:
             TextColumn("{task.fields[metrics]}", style="progress.percentage", markup=False),
             console=self._console,
         )
-        self._task: Any = None
+        fields: dict[str, Any] = {"rounds": f"{first_round}/{rounds}", "left": "", "metrics": ""}
+        self._task = self._bar.add_task("", total=rounds - first_round, **fields)
+        self._bar.start()
 
     def update(self, report: RoundReport) -> None:
         self._last = report
@@ -142,15 +144,12 @@ class _TerminalBar:
             "left": f"{duration(left)} left" if left is not None and report.round < report.rounds else "",
             "metrics": metrics_text(report),
         }
-        if self._task is None:
-            self._task = self._bar.add_task("", total=report.rounds - self._first_round, **fields)
-            self._bar.start()
         self._bar.update(self._task, completed=report.round - self._first_round, **fields)
 
     def close(self, result: TrainResult | None) -> None:
-        if self._task is not None:
-            self._bar.stop()
-            self._console.print(summary(self._last, result, self._first_round), highlight=False)
+        self._bar.stop()
+        if text := summary(self._last, result, self._first_round):
+            self._console.print(text, highlight=False)
 
 
 class _NotebookBar:
@@ -169,7 +168,7 @@ class _NotebookBar:
 
     def update(self, report: RoundReport) -> None:
         self._last = report
-        if time.monotonic() - self._shown >= self.SECONDS_BETWEEN or report.round == self._first_round:
+        if time.monotonic() - self._shown >= self.SECONDS_BETWEEN or report.round == self._first_round + 1:
             left = seconds_left(report, self._first_round)
             self._show(f"{duration(report.seconds)}, {duration(left)} left" if left is not None else "")
 

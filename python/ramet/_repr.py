@@ -51,7 +51,8 @@ def card(estimator: Any) -> str:
 # Text, lines and backgrounds take the page's own colours, so that light and dark themes both do; the two hues have
 # enough contrast on either.
 _STYLE = """<style>
-.ramet-card{display:flex;flex-wrap:wrap;align-items:flex-start;gap:.8em 2.2em;margin:.6em 0;padding:.7em 1em;width:fit-content;max-width:100%;
+.ramet-card{display:flex;flex-wrap:wrap;align-items:flex-start;gap:.8em 2.2em;margin:.6em 0;padding:.7em 1em;
+width:fit-content;max-width:100%;
 box-sizing:border-box;border:1px solid color-mix(in srgb,currentColor 25%,transparent);border-radius:6px;
 font:13px/1.5 system-ui,sans-serif;color:inherit}
 .ramet-card table{border-collapse:collapse;margin:0;font:inherit;color:inherit;border:0}

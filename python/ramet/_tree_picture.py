@@ -47,14 +47,15 @@ class TreePicture:
     def figure_size(self) -> tuple[float, float]:
         """In inches, the title included."""
         margins = 2 * _MARGIN * self.fontsize
-        return (self.width + margins) / 72, (self.height + margins) / 72 + 0.45
+        title = _text_width(self._title(), self.fontsize + 1)
+        return max(self.width + margins, title + 10) / 72, (self.height + margins) / 72 + 0.45
 
     def draw(self, ax: Axes) -> None:
         ax.set_axis_off()
         margin = _MARGIN * self.fontsize
         ax.set_xlim(-margin, self.width + margin)
         ax.set_ylim(self.height + margin, -margin)
-        ax.set_aspect("equal", adjustable="box")
+        ax.set_aspect("equal", adjustable="box", anchor="NW")
         ax.set_title(self._title(), fontsize=self.fontsize + 1, loc="left", color=_SMALL, parse_math=False)
         scale = self._scale(ax)
         for box in self._boxes.values():

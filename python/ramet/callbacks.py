@@ -79,13 +79,13 @@ class Callback:
         """Called once, before the first round."""
 
     def after_iteration(self, report: RoundReport) -> bool | None:
-        """Called after every round, and once before the first (``report.round``: an initial model's, or 0).
+        """Called after every round.
 
         Parameters
         ----------
         report : RoundReport
-            ``round``, ``rounds`` (planned), ``seconds``, ``learning_rate`` and ``values``, which maps
-            (set, metric) to the value; the pair that early stopping watches comes first.
+            ``round`` (from 1, those of an initial model included), ``rounds`` (planned), ``seconds``, ``learning_rate``
+            and ``values``, which maps (set, metric) to the value; the pair that early stopping watches comes first.
 
         Returns
         -------
@@ -132,7 +132,7 @@ class Progress(Callback):
         return {**self.__dict__, "_display": None}  # a bar belongs to one process and one fit
 
     def before_training(self, info: TrainingInfo) -> None:
-        self._display = make_display(self.style, self.every_round, info.first_round)
+        self._display = make_display(self.style, self.every_round, info.first_round, info.rounds)
 
     def after_iteration(self, report: RoundReport) -> None:
         if self._display is not None:
@@ -193,7 +193,7 @@ class Record(Callback):
     Attributes
     ----------
     rounds : list of int
-        The rounds seen, the state before the first included.
+        The rounds seen, counted from 1, those of an initial model included.
     seconds : list of float
         Time since training began.
     learning_rates : list of float
