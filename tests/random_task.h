@@ -47,6 +47,9 @@ class RandomTask {
     }
     heavy_tail_ = draws.Chance(30);
     DrawParameters(draws);
+    if (draws.Chance(40)) DrawMonotonic(draws);
+    if (draws.Chance(40)) DrawInteractions(draws);
+    if (loss_.classification && draws.Chance(30)) DrawClassWeight(draws);
     SetSpec();
   }
 
@@ -297,7 +300,42 @@ class RandomTask {
     p.random_state = static_cast<int64_t>(draws.Below(1000));
   }
 
+  static bool Categorical(const Column& column) {
+    return (column.kind >= kFewStrings && column.kind <= kManyEntries) ||
+           column.kind == kIntegerCategories;
+  }
+
+  // By position or by name.
+  void DrawMonotonic(RandomDraws& draws) {
+    if (loss_.classification && num_classes_ > 2) return;
+    for (size_t c = 0; c < columns_.size(); ++c) {
+      if (Categorical(columns_[c]) || !draws.Chance(50)) continue;
+      std::string& text = parameters_.monotonic_cst;
+      text += (text.empty() ? "" : ",") + std::string(draws.Chance(50) ? "x" : "") +
+              std::to_string(c) + (draws.Chance(50) ? ":1" : ":-1");
+    }
+  }
+
+  void DrawInteractions(RandomDraws& draws) {
+    std::string groups;
+    for (size_t group = 0; group < 1 + draws.Below(3); ++group) {
+      std::string members = std::to_string(draws.Below(columns_.size()));
+      for (size_t c = 0; c < columns_.size(); ++c)
+        if (draws.Chance(40)) members += ", \"x" + std::to_string(c) + "\"";
+      groups += (groups.empty() ? "[" : ", [") + members + "]";
+    }
+    parameters_.interaction_cst =
+        OneOf<std::string>(draws, {"pairwise", "no_interactions", "[" + groups + "]"});
+  }
+
+  void DrawClassWeight(RandomDraws& draws) {
+    const std::string some = label_kind_ == 0 ? "class 8" : label_kind_ == 1 ? "-50" : "1";
+    parameters_.class_weight = OneOf<std::string>(
+        draws, {"balanced", "{\"" + some + "\": 2.5}", "{\"" + some + "\": 0.3}"});
+  }
+
   void SetSpec() {
+    spec_.class_weight = parameters_.class_weight;
     spec_.label = "y";
     spec_.classification = loss_.classification;
     if (weighted_) spec_.weight = "weight";

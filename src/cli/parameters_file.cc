@@ -68,7 +68,9 @@ Result<Parameters> ParseJson(const std::string& text, const std::string& path) {
     return InvalidArgument(path + ": not a JSON object. Write {\"learning_rate\": 0.1, …}.");
   Parameters parameters;
   for (const auto& [name, value] : json.items()) {
-    if (value.is_structured() || value.is_null())
+    // Class weights and constraints are JSON themselves.
+    const bool structured = name.ends_with("_weight") || name.ends_with("_cst");
+    if (value.is_null() || (value.is_structured() && !structured))
       return InvalidArgument(path + ": \"" + name +
                              "\" is not a number, text or true/false. Give one value each.");
     parameters.emplace_back(name, value.is_string() ? value.get<std::string>() : value.dump());

@@ -286,7 +286,12 @@ Error Explained(Error error, const TrainFlags& flags) {
 Status RunTrain(const TrainFlags& flags, const Session& session) {
   RAMET_ASSIGN(const Plan plan, MakePlan(flags, session.console));
   Progress progress(session.console, flags.run.quiet);
-  DataSpec spec{flags.label, flags.weight, flags.features, flags.categorical, flags.numeric, false};
+  DataSpec spec{.label = flags.label,
+                .weight = flags.weight,
+                .features = flags.features,
+                .categorical = flags.categorical,
+                .numeric = flags.numeric,
+                .class_weight = plan.parameters.class_weight};
   Seconds seconds;
   RAMET_ASSIGN(const Dataset train,
                MakeTrainingSet(flags, plan, session.source, spec, progress, seconds));

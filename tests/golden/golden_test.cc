@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstdlib>
 #include <fstream>
 #include <iostream>
@@ -62,6 +63,8 @@ TestTable TableOf(const Golden& golden, size_t first, size_t rows) {
                            15'000 * (few_code % 3) + 200 * many_code +
                            Between(9, row, -40'000, 40'000);
     y[i] = static_cast<double>(signal) / 65536;
+    if (golden.loss == "gamma") y[i] = 1 + std::abs(y[i]);
+    if (golden.loss == "poisson") y[i] = static_cast<double>(std::abs(signal) / 16384);
     if (golden.classes > 0)
       classes[i] = static_cast<int32_t>(((signal / 65536) % golden.classes + golden.classes) %
                                         golden.classes);
@@ -87,7 +90,8 @@ TestTable TableOf(const Golden& golden, size_t first, size_t rows) {
 std::vector<Golden> Goldens() {
   std::vector<Golden> goldens;
   const std::pair<std::string, int64_t> losses[] = {
-      {"logistic", 2}, {"softmax", 4}, {"squared_error", 0}};
+      {"logistic", 2}, {"softmax", 4}, {"squared_error", 0}, {"absolute_error", 0},
+      {"quantile", 0}, {"poisson", 0}, {"gamma", 0}};
   for (const auto& [loss, classes] : losses) {
     Golden plain{.name = loss + "/plain", .loss = loss, .classes = classes};
     plain.parameters.max_iter = 10;
@@ -104,7 +108,15 @@ std::vector<Golden> Goldens() {
     rich.parameters.min_split_gain = 0.01;
     rich.parameters.max_categories_one_vs_rest = 8;
     rich.parameters.random_state = 7;
+    rich.parameters.quantile = 0.8;
     goldens.push_back(rich);
+
+    Golden constrained = plain;
+    constrained.name = loss + "/constraints";
+    if (classes != 4) constrained.parameters.monotonic_cst = "b:1,2:-1";
+    constrained.parameters.interaction_cst = "[[0, 1, 5], [1, 2, 3]]";
+    if (classes > 0) constrained.parameters.class_weight = "{\"1\": 2.5}";
+    goldens.push_back(constrained);
 
     Golden watched = plain;
     watched.name = loss + "/early_stopping_on_validation_set";
@@ -139,6 +151,7 @@ std::string DigestOf(const Golden& golden) {
   spec.label = "y";
   spec.classification = golden.classes > 0;
   if (golden.weighted) spec.weight = "weight";
+  spec.class_weight = golden.parameters.class_weight;
   TrainParameters parameters = golden.parameters;
   parameters.loss = golden.loss;
   const Result<Dataset> train =

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <nlohmann/json.hpp>
 
 #include "ramet/base/fpu.h"
 #include "ramet/boost/base_score.h"
@@ -81,11 +82,24 @@ Result<Resolved> Resolve(const TrainParameters& parameters, const Dataset& train
   if (parameters.early_stopping == "auto")
     resolved.stops_early = train.num_rows > kRowsForEarlyStopping;
   resolved.parameters.early_stopping = resolved.stops_early ? "true" : "false";
+  if (!parameters.class_weight.empty() && !resolved.loss->classification)
+    return InvalidArgument("class_weight is for classes, but loss " +
+                           std::string(resolved.loss->name) + " is for numbers. Leave it out.");
   return resolved;
 }
 
+// One text for one meaning: the classes in order, those of factor 1 left out.
+std::string ClassWeightText(const TrainParameters& parameters, const Dataset& train) {
+  if (parameters.class_weight.empty() || parameters.class_weight == "balanced")
+    return parameters.class_weight;
+  nlohmann::ordered_json text = nlohmann::ordered_json::object();
+  for (size_t k = 0; k < train.class_factors.size(); ++k)
+    if (train.class_factors[k] != 1) text[ToString(train.classes[k])] = train.class_factors[k];
+  return text.empty() ? "" : text.dump();
+}
+
 // The data must be binned: constraints ask which features are categorical.
-Status ResolveConstraints(const Dataset& train, Resolved& resolved) {
+Status ResolveTexts(const Dataset& train, Resolved& resolved) {
   TrainParameters& parameters = resolved.parameters;
   std::vector<FeatureKind> kinds;
   for (const FeatureBins& bins : train.mapper.features) kinds.push_back(bins.kind);
@@ -94,6 +108,7 @@ Status ResolveConstraints(const Dataset& train, Resolved& resolved) {
                                 train.feature_names, kinds));
   RAMET_RETURN_IF_ERROR(
       CheckOutputs(resolved.constraints, resolved.loss->num_outputs(train.classes.size())));
+  parameters.class_weight = ClassWeightText(parameters, train);
   parameters.monotonic_cst = resolved.constraints.monotonic_text;
   parameters.interaction_cst = resolved.constraints.interaction_text;
   return {};
@@ -439,7 +454,7 @@ Result<TrainResult> Train(const Context& context, const TrainParameters& paramet
   const auto begin = std::chrono::steady_clock::now();
   RAMET_ASSIGN(Resolved resolved,
                Resolve(parameters, train, options.measuring, options.gradients != nullptr));
-  RAMET_RETURN_IF_ERROR(ResolveConstraints(train, resolved));
+  RAMET_RETURN_IF_ERROR(ResolveTexts(train, resolved));
   RAMET_RETURN_IF_ERROR(CheckAllLabels(*resolved.loss, train, eval_sets));
   const Run run{context, resolved,  options,
                 train,   eval_sets, HoldOut(parameters, resolved.stops_early && eval_sets.empty()),
