@@ -24,7 +24,7 @@ SETTINGS = [
     "--label", "late",
     "--max-iter", "300",
     "--learning-rate", "0.05",
-    "--early-stopping",
+    "--early-stopping", "true",
     "--n-iter-no-change", "30",
 ]  # fmt: skip
 PARTS = 7
