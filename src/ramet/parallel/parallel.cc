@@ -1,11 +1,16 @@
 #include "ramet/parallel/parallel.h"
 
+#include <pthread.h>
 #include <tbb/blocked_range.h>
 #include <tbb/global_control.h>
+#include <tbb/info.h>
 #include <tbb/parallel_for.h>
 #include <tbb/task_arena.h>
 
 #include <algorithm>
+#include <atomic>
+#include <optional>
+#include <utility>
 
 #include "ramet/base/fpu.h"
 
@@ -70,6 +75,37 @@ class Loop {
   LoopOrder order_;  // last: it tells that all of the above is written
 };
 
+// Loops of this thread are run by it alone, without oneTBB.
+thread_local bool alone = false;
+
+class Alone {
+ public:
+  explicit Alone(bool value) : before_(std::exchange(alone, value)) {}
+  ~Alone() { alone = before_; }
+  Alone(const Alone&) = delete;
+  Alone& operator=(const Alone&) = delete;
+
+ private:
+  bool before_;
+};
+
+// A forked process has none of its parent's threads, but all that oneTBB remembers of them: it
+// could wait for them for ever. Facts about the process, hence not in a Context.
+std::atomic<bool> threads_started = false;
+std::atomic<bool> threads_lost = false;
+
+bool MayStartThreads() {
+  if (threads_lost.load(std::memory_order_relaxed)) return false;
+  if (!threads_started.load(std::memory_order_acquire)) {
+    static const int registered = pthread_atfork(nullptr, nullptr, [] {
+      if (threads_started.load()) threads_lost.store(true);
+    });
+    if (registered != 0) return false;
+    threads_started.store(true, std::memory_order_release);
+  }
+  return true;
+}
+
 // What oneTBB copies from task to task. ThreadSanitizer cannot follow those copies, so it does not
 // look here.
 struct LoopTask {
@@ -84,13 +120,22 @@ struct LoopTask {
 
 void RunOnThreads(const Context& context, FunctionRef<void()> body) {
   const int threads = std::max(1, context.threads);
+  if (threads == 1 || !MayStartThreads()) {
+    const Alone scope(true);
+    const FloatingPointGuard guard;
+    return body();
+  }
   // An arena alone is capped at the processors' number; the control lifts that cap for this scope.
-  tbb::global_control limit(tbb::global_control::max_allowed_parallelism,
-                            static_cast<size_t>(std::max(threads, 2)));
+  // One value for all, since the lowest of those in force at once counts.
+  constexpr size_t kNoCap = 4096;
+  std::optional<tbb::global_control> no_cap;
+  if (threads > tbb::info::default_concurrency())
+    no_cap.emplace(tbb::global_control::max_allowed_parallelism, kNoCap);
   tbb::task_arena arena(threads);
   LoopOrder order;
   arena.execute([&] {
-    const PieceScope scope(order);
+    const Alone scope(false);
+    const PieceScope piece(order);
     body();
   });
 }
@@ -105,6 +150,7 @@ void ParallelFor(size_t begin, size_t end, size_t grain, FunctionRef<void(size_t
     return;
   }
   Loop loop(begin, end, grain, body);
+  if (alone || !MayStartThreads()) return loop.RunPieces(0, pieces);
   tbb::parallel_for(tbb::blocked_range<size_t>(0, pieces, 1), LoopTask{&loop},
                     tbb::simple_partitioner());
 }

@@ -8,6 +8,9 @@
 // Work is stolen in small pieces (oneTBB), so that a busy neighbour on one core does not hold up
 // the others. Every piece runs under IEEE floating-point defaults. Exceptions of a piece are
 // rethrown to the caller.
+//
+// One thread means the caller's, without any of oneTBB. So does a process forked from one that had
+// started threads, which are not there any more: it works alone, with the same results.
 #pragma once
 
 #include <cstddef>

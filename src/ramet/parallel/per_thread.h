@@ -6,6 +6,8 @@
 
 #include <tbb/enumerable_thread_specific.h>
 
+#include <memory>
+
 namespace ramet {
 
 template <class T>
@@ -14,7 +16,8 @@ class PerThread {
   T& Local() { return objects_.local(); }
 
  private:
-  tbb::enumerable_thread_specific<T> objects_;
+  // Not oneTBB's allocator, whose locks a forked process may find taken.
+  tbb::enumerable_thread_specific<T, std::allocator<T>> objects_;
 };
 
 }  // namespace ramet
