@@ -13,6 +13,8 @@ PREFIX ?= /usr/local
 # Cases of the fuzz and property tests in `make test-all`; `make test` uses the tests' own, smaller numbers.
 FUZZ_ITERATIONS ?= 100000
 PROPERTY_CASES ?= 400
+# Pythons that `make wheel` builds for; from 3.12 on one wheel serves all later ones.
+WHEEL_PYTHONS ?= $(PYTHON)
 # Data and settings of `make bench`, as bench/compare.py takes them.
 BENCH_ARGUMENTS ?= --rows 1000000 --rounds 100 --depth 8 --threads 1 2
 
@@ -20,13 +22,14 @@ PYTHON := .venv/bin/python3
 export RAMET_PYTHON := $(abspath $(PYTHON))
 export CMAKE_BUILD_PARALLEL_LEVEL := $(JOBS)
 export CTEST_PARALLEL_LEVEL := $(JOBS)
-# Compilations that were done before, in any build folder, are not done again.
+# Compilations that were done before, in any build folder, are not done again: pip's too, if it calls the compiler alike.
+export CC CXX
 export CMAKE_CXX_COMPILER_LAUNCHER := $(shell command -v ccache)
 
 SOURCES = $(shell git ls-files '*.h' '*.cc' '*.cpp')
 PRESETS := release debug asan tsan
 
-.PHONY: build bootstrap demo test test-all test-long test-asan test-tsan bench format lint install clean help $(PRESETS)
+.PHONY: build bootstrap python wheel demo test test-all test-long test-asan test-tsan test-wheel bench format lint install clean help $(PRESETS)
 
 build: release  ## build the library and the command (the default)
 
@@ -38,15 +41,22 @@ $(PRESETS): bootstrap
 	@cmake --preset $@ >build/$@.configure.log 2>&1 || { cat build/$@.configure.log; exit 1; }
 	@cmake --build --preset $@
 
+python: release  ## install the Python package into .venv, as users do with pip
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation .
+
+wheel: release  ## build/wheels: a wheel that needs nothing of the system (WHEEL_PYTHONS="python3.10 …" for several)
+	@scripts/wheel.sh $(WHEEL_PYTHONS)
+
 demo: release  ## train on the flights of 2013 and prove that the model is the same everywhere
 	@scripts/bootstrap.sh examples/flights/requirements.txt
 	@$(PYTHON) examples/flights/demo.py --ramet build/release/src/cli/ramet
 
-test: release  ## release build, unit and property tests, Python tests
+test: python  ## release build, Python package, unit and property tests, Python tests
 	@ctest --preset release
-	@$(if $(wildcard tests/python/test_*.py),RAMET=$(abspath build/release/src/cli/ramet) $(PYTHON) -m pytest,true)
+	@RAMET=$(abspath build/release/src/cli/ramet) $(PYTHON) -m pytest
+	@RAMET=$(abspath .venv/bin/ramet) $(PYTHON) -m pytest tests/python
 
-test-all: test test-long test-asan test-tsan demo  ## all of it, with sanitizers, long fuzzing and the demo
+test-all: test test-long test-asan test-tsan test-wheel demo  ## all of it, with sanitizers, long fuzzing and the demo
 
 # Many more random tables; the hostile files are read again, more of them, under ASan below.
 test-long: release
@@ -58,6 +68,9 @@ test-asan: asan
 test-tsan: tsan
 	@ctest --preset tsan
 
+test-wheel: wheel  ## the wheel in fresh environments, without a compiler and a source tree
+	@$(PYTHON) tests/wheel_test.py build/wheels/*.whl
+
 bench: release  ## compare with LightGBM, XGBoost, CatBoost and scikit-learn (long)
 	@scripts/bootstrap.sh bench/requirements.txt
 	@$(PYTHON) bench/compare.py $(BENCH_ARGUMENTS)
@@ -68,11 +81,12 @@ format: bootstrap  ## format C++ and Python
 	@.venv/bin/ruff format --quiet .
 	@.venv/bin/ruff check --quiet --fix .
 
-lint: release  ## check format, ruff and clang-tidy; changes nothing
+lint: release  ## check format, ruff, mypy and clang-tidy; changes nothing
 	@scripts/bootstrap.sh requirements-dev.txt
 	@.venv/bin/clang-format --dry-run -Werror $(SOURCES)
 	@.venv/bin/ruff format --quiet --check .
 	@.venv/bin/ruff check --quiet .
+	@.venv/bin/mypy --no-error-summary
 	@git ls-files 'src/*.cc' | xargs -P $(JOBS) -n 4 .venv/bin/clang-tidy --quiet -p build/release
 
 install: release  ## install under PREFIX (/usr/local): the command, libramet.so, headers, find_package(ramet)

@@ -74,6 +74,12 @@ void AddContext(nb::module_& module) {
       all.append(nb::make_tuple(std::string(loss->name), loss->classification));
     return all;
   });
+  module.def(
+      "default_metric",
+      [](const std::string& loss) {
+        return std::string(ValueOrRaise(FindLoss(loss))->default_metric);
+      },
+      nb::arg("loss"));
   module.def("metric_names", [] {
     nb::list all;
     for (const Metric& metric : AllMetrics())

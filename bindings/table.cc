@@ -34,31 +34,55 @@ Table ReadStream(const nb::object& producer) {
   return Table(input->shared_schema(), std::move(chunks));
 }
 
-// The columns of one array: 1-D is one column, 2-D as many as it has.
-void AddColumns(const ArrayView& array, const std::vector<std::string>& names,
-                std::vector<StridedColumn>& columns) {
+// The columns of one array, whose names begin at `first`: 1-D is one column, 2-D as many as it has.
+size_t AddColumns(const ArrayView& array, const std::vector<std::string>& names, size_t first,
+                  std::vector<StridedColumn>& columns) {
   if (array.ndim() != 1 && array.ndim() != 2)
     Raise(PyExc_ValueError, "an array has " + std::to_string(array.ndim()) +
                                 " dimensions. Give arrays of one or two.");
   const MatrixView matrix = array.matrix();
-  for (size_t i = 0; i < matrix.columns; ++i) {
-    // A missing name is an error of the caller below, who counts.
-    const size_t position = columns.size();
-    columns.push_back({position < names.size() ? names[position] : "", matrix.column(i)});
-  }
+  for (size_t i = 0; i < matrix.columns; ++i)
+    columns.push_back({first + i < names.size() ? names[first + i] : "", matrix.column(i)});
+  return matrix.columns;
 }
+
+// An array with the Arrow PyCapsule interface, and the capsules that its structures lie in.
+struct ArrowSource {
+  nb::object capsules;
+  ArrowColumn column;
+
+  static ArrowSource Of(nb::handle array, std::string name) {
+    nb::object capsules = array.attr("__arrow_c_array__")();
+    auto* const schema = static_cast<ArrowSchema*>(
+        PyCapsule_GetPointer(nb::object(capsules[0]).ptr(), "arrow_schema"));
+    auto* const values = static_cast<ArrowArray*>(
+        PyCapsule_GetPointer(nb::object(capsules[1]).ptr(), "arrow_array"));
+    if (schema == nullptr || values == nullptr) throw nb::python_error();
+    return {std::move(capsules), {std::move(name), schema, values}};
+  }
+};
 
 Table FromArrays(const std::vector<std::string>& names, nb::handle arrays) {
   std::vector<StridedColumn> columns;
+  std::vector<ArrowSource> sources;
   auto views = std::make_shared<std::vector<ArrayView>>();
+  size_t next = 0;
   for (nb::handle array : arrays) {
-    views->push_back(ArrayView::Of(array, "an array of the table"));
-    AddColumns(views->back(), names, columns);
+    // A missing name is an error below, where all are counted.
+    if (nb::hasattr(array, "__arrow_c_array__")) {
+      sources.push_back(ArrowSource::Of(array, next < names.size() ? names[next] : ""));
+      ++next;
+    } else {
+      views->push_back(ArrayView::Of(array, "an array of the table"));
+      next += AddColumns(views->back(), names, next, columns);
+    }
   }
-  if (columns.size() != names.size())
+  if (next != names.size())
     Raise(PyExc_ValueError, "there are " + std::to_string(names.size()) + " names for " +
-                                std::to_string(columns.size()) + " columns.");
-  return ValueOrRaise(Table::FromColumns(std::move(columns), std::move(views)));
+                                std::to_string(next) + " columns.");
+  std::vector<ArrowColumn> arrow;
+  for (ArrowSource& source : sources) arrow.push_back(std::move(source.column));
+  return ValueOrRaise(Table::FromColumns(std::move(columns), std::move(views), std::move(arrow)));
 }
 
 }  // namespace

@@ -22,6 +22,7 @@ class ParameterInfo:
 
 def parameters() -> list[ParameterInfo]: ...  # AllParameters(), in order
 def loss_names() -> list[tuple[str, bool]]: ...  # (name, classification)
+def default_metric(loss: str) -> str: ...  # of a loss by its registered name
 def metric_names() -> list[tuple[str, bool, bool]]: ...  # (name, classification, higher_is_better)
 
 class Context:
@@ -35,9 +36,10 @@ class Table:
     @staticmethod
     def from_arrow(stream: object) -> Table: ...  # anything with __arrow_c_stream__; all batches are read
     @staticmethod
-    def from_arrays(names: Sequence[str], columns: Sequence[NDArray[Any]]) -> Table: ...
+    def from_arrays(names: Sequence[str], columns: Sequence[Any]) -> Table: ...
     # each of `columns` is 1-D (any stride; one name) or 2-D (its columns, in order: as many names); together they have
     # len(names) columns. dtypes: bool, (u)int8-64, float16/32/64; native byte order. Any strides, C or Fortran order.
+    # Or it has __arrow_c_array__: one column of any type that streams may have; such columns come after the others.
     num_rows: int
     column_names: list[str]
 
