@@ -109,14 +109,16 @@ class Difference:
         return f'<div class="ramet-diff">{_STYLE}<p><b>{html.escape(self._title())}</b></p>{table}</div>'
 
 
-# Colours come from the page, so that light and dark themes both do.
-_STYLE = (
-    "<style>.ramet-diff{font:13px/1.5 system-ui,sans-serif}"
-    ".ramet-diff table{border-collapse:collapse;font:inherit}"
-    ".ramet-diff th,.ramet-diff td{text-align:left;vertical-align:top;padding:.2em .8em;background:none;color:inherit;"
-    "border-bottom:1px solid color-mix(in srgb,currentColor 15%,transparent)}"
-    ".ramet-diff td:not(:first-child){font-family:monospace;overflow-wrap:anywhere;white-space:pre-wrap}</style>"
-)
+# Colours come from the page, so that light and dark themes both do. The class is named twice to weigh more than the
+# tables' styles of notebooks.
+_STYLE = """<style>
+.ramet-diff.ramet-diff{font:13px/1.5 system-ui,sans-serif}
+.ramet-diff.ramet-diff table{border-collapse:collapse;font:inherit;margin:0;border:0}
+.ramet-diff.ramet-diff tr:nth-child(n),.ramet-diff.ramet-diff tr:hover{background:none}
+.ramet-diff.ramet-diff th,.ramet-diff.ramet-diff td{text-align:left;vertical-align:top;padding:.2em .8em;color:inherit;
+font-size:inherit;border:0;border-bottom:1px solid color-mix(in srgb,currentColor 15%,transparent)}
+.ramet-diff.ramet-diff td:not(:first-child){font-family:monospace;overflow-wrap:anywhere;white-space:pre-wrap}
+</style>"""
 
 
 def _shown(value: Any) -> str:

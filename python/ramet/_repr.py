@@ -49,25 +49,26 @@ def card(estimator: Any) -> str:
 
 
 # Text, lines and backgrounds take the page's own colours, so that light and dark themes both do; the two hues have
-# enough contrast on either.
+# enough contrast on either. The class is named twice to weigh more than the tables' styles of notebooks.
 _STYLE = """<style>
-.ramet-card{display:flex;flex-wrap:wrap;align-items:flex-start;gap:.8em 2.2em;margin:.6em 0;padding:.7em 1em;
+.ramet-card.ramet-card{display:flex;flex-wrap:wrap;align-items:flex-start;gap:.8em 2.2em;margin:.6em 0;padding:.7em 1em;
 width:fit-content;max-width:100%;
 box-sizing:border-box;border:1px solid color-mix(in srgb,currentColor 25%,transparent);border-radius:6px;
 font:13px/1.5 system-ui,sans-serif;color:inherit}
-.ramet-card table{border-collapse:collapse;margin:0;font:inherit;color:inherit;border:0}
-.ramet-card tr,.ramet-card tr:hover,.ramet-card tr:nth-child(even){background:none}
-.ramet-card td,.ramet-card th{padding:0 .8em 0 0;border:0;text-align:left;vertical-align:middle;font-weight:normal;
-color:inherit;white-space:nowrap;font-size:inherit}
-.ramet-card th{opacity:.7}
-.ramet-card code{font-size:12px;background:none;color:inherit;padding:0}
-.ramet-card .n{max-width:14em;overflow:hidden;text-overflow:ellipsis}
-.ramet-card .v{text-align:right;font-variant-numeric:tabular-nums}
-.ramet-card .b{width:7em;padding:0 .5em 0 0}
-.ramet-card .b i{display:block;height:.55em;border-radius:2px;background:#3b82c4}
-.ramet-card svg{display:block;overflow:visible;margin:.2em 0}
-.ramet-card .k{display:inline-block;width:1.1em;height:0;border-top:2px solid;margin-right:.4em;vertical-align:middle}
-.ramet-card p{margin:0;opacity:.7}
+.ramet-card.ramet-card table{border-collapse:collapse;margin:0;font:inherit;color:inherit;border:0}
+.ramet-card.ramet-card tr:nth-child(n),.ramet-card.ramet-card tr:hover{background:none}
+.ramet-card.ramet-card td,.ramet-card.ramet-card th{padding:0 .8em 0 0;border:0;text-align:left;vertical-align:middle;
+font-weight:normal;color:inherit;white-space:nowrap;font-size:inherit}
+.ramet-card.ramet-card th{opacity:.7}
+.ramet-card.ramet-card code{font-size:12px;background:none;color:inherit;padding:0}
+.ramet-card.ramet-card .n{max-width:14em;overflow:hidden;text-overflow:ellipsis}
+.ramet-card.ramet-card .v{text-align:right;font-variant-numeric:tabular-nums}
+.ramet-card.ramet-card .b{width:7em;padding:0 .5em 0 0}
+.ramet-card.ramet-card .b i{display:block;height:.55em;border-radius:2px;background:#3b82c4}
+.ramet-card.ramet-card svg{display:block;overflow:visible;margin:.2em 0}
+.ramet-card.ramet-card .k{display:inline-block;width:1.1em;height:0;border-top:2px solid;
+margin-right:.4em;vertical-align:middle}
+.ramet-card.ramet-card p{margin:0;opacity:.7}
 </style>"""
 _END = "</div><!-- ramet -->"
 _HUES = ("#3b82c4", "#d1772e", "#4a9d5b", "#a267c4")

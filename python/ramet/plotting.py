@@ -293,8 +293,12 @@ class GraphvizSource(str):
 
     __slots__ = ()
 
-    def _repr_svg_(self) -> str | None:
-        return self._run_dot("svg").decode() if which("dot") else None
+    def _repr_html_(self) -> str | None:
+        if not which("dot"):
+            return None
+        svg = self._run_dot("svg").decode()
+        svg = svg[svg.index("<svg") :].replace("<svg", '<svg style="max-width:none"', 1)  # large ones are scrolled
+        return f'<div style="overflow:auto;max-height:40em">{svg}</div>'
 
     def render(self, path: str | os.PathLike[str]) -> Path:
         """Draws the tree in a file, whose suffix says the format: ``.svg``, ``.png``, ``.pdf``.

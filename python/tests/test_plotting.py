@@ -173,11 +173,11 @@ def test_graphviz(regressor: HistGradientBoostingRegressor, tmp_path: Path, monk
         source.render(tmp_path / "tree")
     if which("dot"):
         assert source.render(tmp_path / "tree.svg").read_text().count('class="edge"') == source.count(" -> ")
-        assert "<svg" in str(source._repr_svg_())
+        assert "<svg" in str(source._repr_html_())
         with pytest.raises(RuntimeError, match="dot failed"):
             source.render(tmp_path / "tree.nonsense")
     monkeypatch.setenv("PATH", "")
-    assert source._repr_svg_() is None
+    assert source._repr_html_() is None
     with pytest.raises(RuntimeError, match="not on the PATH"):
         source.render(tmp_path / "tree.svg")
 
