@@ -117,7 +117,7 @@ class HistGradientBoostingClassifier(ClassifierMixin, BaseHistGradientBoosting):
         Class labels, sorted, with the dtype that `y` had.
     n_features_in_ : int
         Number of features seen during `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Their names, where `X` had names that are texts.
     is_categorical_ : ndarray of shape (n_features,) or None
         Mask of the categorical features; None if there are none.
@@ -127,7 +127,7 @@ class HistGradientBoostingClassifier(ClassifierMixin, BaseHistGradientBoosting):
         Trees of a round: the number of classes where there are more than two, else 1.
     do_early_stopping_ : bool
         Whether early stopping was on.
-    train_score_, validation_score_ : ndarray of shape (n_iter_ + 1,)
+    train_score_, validation_score_ : ndarray of shape (`n_iter_` + 1,)
         Scores before the first round and after each, on the training rows and on those that early stopping watched;
         greater is better. Empty without early stopping.
     evals_result_ : dict
