@@ -102,6 +102,15 @@ def test_leaves_are_exactly_the_engines(seed: int) -> None:
     assert run(graph, feeds(graph, columns))[0].tolist() == expected.tolist()
 
 
+@pytest.mark.parametrize("seed", range(40))
+def test_no_root_has_a_leaf_and_a_split_of_one_number(seed: int) -> None:
+    """They are numbered apart, but onnxruntime before 1.24 would take them for one node."""
+    (node,) = [n for n in to_onnx(random_recipe(seed).model()).graph.node if n.op_type == "TreeEnsemble"]
+    attributes = {a.name: a for a in node.attribute}
+    yes, no, roots = (attributes[name].ints for name in ("nodes_truenodeids", "nodes_falsenodeids", "tree_roots"))
+    assert [root for root in roots if yes[root] == no[root]] == []
+
+
 def test_adjacent_floats_infinities_and_signed_zero() -> None:
     """The edges by name: thresholds between neighbours, and what only missing values pass."""
     for threshold in (0.0, 5e-324, 1.0, -1.0, math.nextafter(1, 2), 1e308, math.inf):
