@@ -74,11 +74,14 @@ def test_validation_is_measured_and_can_stop_training(ramet: Ramet):
     (ramet.folder / "a.csv").write_text(table(400))
     (ramet.folder / "v.csv").write_text(table(400, seed=2))
     measured = ramet.json(*TRAIN, "--valid", "v.csv", "--out", "m.ramet")["validation"]
-    assert measured["metric"] == "logloss" and len(measured["history"]) == 20
-    stopped = ramet.json("train", "a.csv", "--label", "y", "--valid", "v.csv", "--out", "m.ramet",
-                         "--max-iter", "500", "--early-stopping", "--n-iter-no-change", "5")  # fmt: skip
-    assert stopped["validation"]["stopped_early"]
-    assert stopped["rounds"] == stopped["validation"]["best_round"] < 500
+    assert measured["metric"] == "logloss" and len(measured["history"]) == 21  # entry r: after r rounds
+    stopping = ["train", "a.csv", "--label", "y", "--valid", "v.csv", "--out", "m.ramet", "--max-iter", "500",
+                "--early-stopping", "true", "--n-iter-no-change", "5"]  # fmt: skip
+    whole = ramet.json(*stopping)
+    assert whole["validation"]["stopped_early"] and whole["rounds"] < 500
+    assert len(whole["validation"]["history"]) == whole["rounds"] + 1 > whole["validation"]["best_round"] + 1
+    stopped = ramet.json(*stopping, "--keep-best")
+    assert stopped["rounds"] == stopped["validation"]["best_round"] == whole["validation"]["best_round"]
     # The best model's metric is what `evaluate` finds.
     best = min(stopped["validation"]["history"])
     assert stopped["validation"]["value"] == best
@@ -316,7 +319,8 @@ def test_doctor_tells_what_it_sees(ramet: Ramet):
 # --- stopping and going on
 
 
-LONG = ("train", "a.csv", "--label", "y", "--max-leaf-nodes", "63", "--min-samples-leaf", "2", "--subsample", "0.9")
+LONG = ("train", "a.csv", "--label", "y", "--max-leaf-nodes", "63", "--min-samples-leaf", "2", "--subsample", "0.9",
+        "--early-stopping", "false")  # fmt: skip
 
 
 def stop(ramet: Ramet, *arguments: str, number: int = signal.SIGINT) -> tuple[int, float, str]:
