@@ -102,6 +102,7 @@ CategoryEncoder::CategoryEncoder(std::span<const CategoryKey> categories, uint32
 
 uint32_t CategoryEncoder::BinOf(const KeyView& key) const {
   if (key.kind == KeyView::Kind::kMissing) return 0;
+  if (key.kind == KeyView::Kind::kOther) return bin_of_others_;
   const auto found = bin_of_key_.find(key.ToKey());
   return found == bin_of_key_.end() ? bin_of_others_ : found->second;
 }
@@ -114,7 +115,8 @@ Status CategoryEncoder::EncodeColumn(const ColumnView& column, size_t begin, siz
   std::vector<uint32_t> bin_of_code;  // of the chunk's dictionary entries, as they are met
   for (; begin < end; begin += kRowsPerBlock) {
     const size_t count = std::min(kRowsPerBlock, end - begin);
-    if (Status status = column.ReadKeys(begin, begin + count, keys); !status.ok()) {
+    if (Status status = column.ReadKeys(begin, begin + count, keys, UnfitKeys::kOther);
+        !status.ok()) {
       Error error = status.TakeError();
       error.message = "column \"" + column.name() + "\": " + error.message;
       return error;

@@ -39,11 +39,11 @@ class NumericEncoder {
 };
 
 // Position of keys among sorted categories: 0 for missing, 1 + index, or `bin_of_others` for any
-// other key.
+// other key and for values that are no keys at all.
 class CategoryEncoder {
  public:
   CategoryEncoder(std::span<const CategoryKey> categories, uint32_t bin_of_others);
-  // Errors as ColumnView::ReadKeys, with the column's name.
+  // An error names the column: a malformed Arrow array.
   template <class Bin>
   Status EncodeColumn(const ColumnView& column, size_t begin, size_t end, Bin* out) const;
 

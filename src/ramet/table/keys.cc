@@ -30,20 +30,27 @@ KeyResult Problem(std::string words) {
   return {KeyView(), std::make_unique<const std::string>(std::move(words))};
 }
 
+// Of a value in order, but no key.
+KeyResult Unfit(std::string words) {
+  KeyResult result = Problem(std::move(words));
+  result.key.kind = KeyView::Kind::kOther;
+  return result;
+}
+
 KeyResult IntegerKey(int64_t value) {
   return {KeyView{KeyView::Kind::kInteger, -1, value, {}}, {}};
 }
 
 KeyResult UnsignedKey(uint64_t value) {
-  if (value > INT64_MAX) return Problem(std::to_string(value) + " exceeds 2^63 - 1");
+  if (value > INT64_MAX) return Unfit(std::to_string(value) + " exceeds 2^63 - 1");
   return IntegerKey(static_cast<int64_t>(value));
 }
 
 KeyResult FloatKey(double value) {
   if (value != value) return {};
   if (std::isinf(value) || std::trunc(value) != value)
-    return Problem(Shortest(value) + " is not an integer");
-  if (value < -0x1p63 || value >= 0x1p63) return Problem(Shortest(value) + " does not fit 64 bits");
+    return Unfit(Shortest(value) + " is not an integer");
+  if (value < -0x1p63 || value >= 0x1p63) return Unfit(Shortest(value) + " does not fit 64 bits");
   return IntegerKey(static_cast<int64_t>(value));
 }
 
@@ -51,7 +58,7 @@ KeyResult DecimalKey(const Decimal& decimal) {
   if (const std::optional<int64_t> value = ToInteger(decimal)) return IntegerKey(*value);
   std::string text = decimal.negative ? "-" : "";
   text += Digits(decimal) + "e" + std::to_string(-decimal.scale);
-  return Problem(text + " is not an integer of 64 bits");
+  return Unfit(text + " is not an integer of 64 bits");
 }
 
 KeyResult TimeKey(int64_t value, Unit unit) {
@@ -71,11 +78,11 @@ KeyResult TimeKey(int64_t value, Unit unit) {
       break;
     case Unit::kNanoseconds:
       if (value % 1000 != 0)
-        return Problem(std::to_string(value) + " nanoseconds are no whole microseconds");
+        return Unfit(std::to_string(value) + " nanoseconds are no whole microseconds");
       microseconds /= 1000;
   }
   if (microseconds > INT64_MAX || microseconds < INT64_MIN) {
-    return Problem("the time " + std::to_string(value) + " does not fit 64 bits of microseconds");
+    return Unfit("the time " + std::to_string(value) + " does not fit 64 bits of microseconds");
   }
   return IntegerKey(static_cast<int64_t>(microseconds));
 }
@@ -178,12 +185,12 @@ std::string ToString(const CategoryKey& key) {
 }
 
 CategoryKey KeyView::ToKey() const {
-  RAMET_CHECK(kind != Kind::kMissing);
+  RAMET_CHECK(kind == Kind::kInteger || kind == Kind::kString);
   if (kind == Kind::kInteger) return integer;
   return std::string(string);
 }
 
-Status ColumnView::ReadKeys(size_t begin, size_t end, KeyView* out) const {
+Status ColumnView::ReadKeys(size_t begin, size_t end, KeyView* out, UnfitKeys unfit) const {
   RAMET_CHECK(begin <= end && end <= length_);
   if (begin == end) return Status();
   const FloatingPointGuard guard;
@@ -206,7 +213,8 @@ Status ColumnView::ReadKeys(size_t begin, size_t end, KeyView* out) const {
         result.key.code = static_cast<int32_t>(index);
       }
     }
-    if (result.problem != nullptr) {
+    const bool accepted = result.key.kind == KeyView::Kind::kOther && unfit == UnfitKeys::kOther;
+    if (result.problem != nullptr && !accepted) {
       return DataError("column \"" + name() + "\", row " + std::to_string(row) +
                        ": as a category, " + *result.problem + ".");
     }

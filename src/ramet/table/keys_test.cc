@@ -119,6 +119,19 @@ TEST(ReadKeys, TimesAreMicroseconds) {
             (Keys{CategoryKey(3), CategoryKey(-7)}));
 }
 
+TEST(ReadKeys, ValuesThatAreNoIntegersMayBeOther) {
+  const double infinity = std::numeric_limits<double>::infinity();
+  const Table table =
+      TestTable().Add("v", std::vector<double>{7, kMissing, 2.5, infinity, 0x1p63}).ToTable();
+  std::vector<KeyView> keys(table.num_rows());
+  ASSERT_TRUE(
+      table.chunk(0).column(0).ReadKeys(0, keys.size(), keys.data(), UnfitKeys::kOther).ok());
+  using Kind = KeyView::Kind;
+  const std::vector<Kind> expected = {Kind::kInteger, Kind::kMissing, Kind::kOther, Kind::kOther,
+                                      Kind::kOther};
+  for (size_t i = 0; i < keys.size(); ++i) EXPECT_EQ(keys[i].kind, expected[i]) << i;
+}
+
 TEST(ReadKeys, ValuesThatAreNoIntegersAreNamed) {
   const auto error_of = [](const TestTable& test) {
     const Table table = test.ToTable();

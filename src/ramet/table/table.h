@@ -91,13 +91,17 @@ std::string ToString(const CategoryKey& key);
 
 // A key without ownership, valid while the chunk lives.
 struct KeyView {
-  enum class Kind : uint8_t { kMissing, kInteger, kString } kind = Kind::kMissing;
+  enum class Kind : uint8_t { kMissing, kInteger, kString, kOther } kind = Kind::kMissing;
   int32_t code =
       -1;  // the entry in this chunk's dictionary, or -1: equal codes in one chunk are equal keys
   int64_t integer = 0;
   std::string_view string;
-  CategoryKey ToKey() const;  // not for kMissing
+  CategoryKey ToKey() const;  // not for kMissing and kOther
 };
+
+// What ReadKeys does about a value that is no int64 (a fraction, an infinity, a uint64 of 2^63 or
+// more): an error, or a key of Kind::kOther, which no category has.
+enum class UnfitKeys : uint8_t { kRefuse, kOther };
 
 // Values of one type in memory, one every `stride_bytes`: a column of a NumPy array of any order,
 // slice or direction. None is missing but NaN.
@@ -141,10 +145,10 @@ class ColumnView {
   // (end - begin floats) where it is not contiguous.
   const float* Float32Values(size_t begin, size_t end, float* scratch) const;
 
-  // out[i - begin] = the category key of row i (T3; times are microseconds). A value that is no
-  // int64 (a fraction, an infinity, a uint64 of 2^63 or more) is an error that names the row
+  // out[i - begin] = the category key of row i (T3; times are microseconds). An error names the row
   // (0-based in the chunk) and the value.
-  Status ReadKeys(size_t begin, size_t end, KeyView* out) const;
+  Status ReadKeys(size_t begin, size_t end, KeyView* out,
+                  UnfitKeys unfit = UnfitKeys::kRefuse) const;
 
   // True if some integer, or some decimal's digits read as one, exceed 2^53 in magnitude, so that
   // float64 may lose digits: worth a warning.
