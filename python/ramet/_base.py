@@ -14,7 +14,7 @@ from sklearn.exceptions import NotFittedError
 
 from ramet import _core, _fitted, _parameters, _scoring, _training
 from ramet._fitted import Fitted
-from ramet._inputs import Matrix, default_names, is_plain_matrix, match, read_features, to_table, unused_name
+from ramet._inputs import Labels, Matrix, default_names, is_plain_matrix, match, read_features, to_table, unused_name
 from ramet._repr import CardMixin
 
 Self = TypeVar("Self", bound="BaseHistGradientBoosting")
@@ -115,6 +115,7 @@ class BaseHistGradientBoosting(CardMixin, BaseEstimator):  # type: ignore[misc]
         """
         name = type(self).__name__
         data = _training.read_data(X, y, sample_weight, name, classification=self._classification)
+        self._check_labels(data.labels)
         validation = self._check_validation(X_val, y_val, sample_weight_val)
         eval_sets = _training.read_eval_sets(
             eval_set, eval_names, validation, name, classification=self._classification
@@ -185,7 +186,11 @@ class BaseHistGradientBoosting(CardMixin, BaseEstimator):  # type: ignore[misc]
         scoring = _scoring.read_scoring(self.scoring, task)
         texts["metric"] = scoring.metric
         more = _scoring.read_eval_metrics(self.eval_metric, task)
-        metrics: list[str | _core.Metric] = [scoring.function or scoring.metric, *more]
+        metrics: list[str | _core.Metric] = []
+        if more or scoring.function:
+            loss = "logistic" if self._classification else texts["loss"]
+            first = _core.default_metric(loss) if scoring.metric == "auto" else scoring.metric
+            metrics = [scoring.function or first, *(metric for metric in more if metric != first)]
         return _training.Job(
             estimator=name,
             parameters=texts,
@@ -196,7 +201,7 @@ class BaseHistGradientBoosting(CardMixin, BaseEstimator):  # type: ignore[misc]
             previous=previous,
             seed=seed,
             scoring=scoring,
-            metrics=metrics if more or scoring.function else [],
+            metrics=metrics,
             watch_training=self.early_stopping is not False or bool(more) or measured,
             gradients=None if isinstance(self.loss, str) else _training.gradients_of(self.loss),
         )
@@ -207,6 +212,9 @@ class BaseHistGradientBoosting(CardMixin, BaseEstimator):  # type: ignore[misc]
     @abstractmethod
     def _loss_texts(self) -> dict[str, str]:
         """The engine's `loss`, and what only one of the two estimators has."""
+
+    def _check_labels(self, labels: Labels) -> None:
+        """What the loss asks of the labels, in scikit-learn's words."""
 
     # ── state ──
 

@@ -356,11 +356,11 @@ def unused_name(wanted: str, names: Sequence[str]) -> str:
 
 
 def to_table(features: Features, names: Sequence[str], more: dict[str, Column]) -> _core.Table:
-    """The features, called `names`, and more columns beside them."""
+    """The features, called `names`, and more columns beside them (in no certain order)."""
     columns = [features.array] if isinstance(features, Matrix) else features.columns
     all_names = [*names, *more]
-    everything: list[Column] = [*columns, *more.values()]
-    if all(isinstance(column, np.ndarray) for column in everything):
+    everything: list[Column] = [_one_chunk(column) for column in [*columns, *more.values()]]
+    if not any(isinstance(column, pa.ChunkedArray) for column in everything):
         return _core.Table.from_arrays(all_names, everything)
     arrow: list[pa.Array | pa.ChunkedArray] = []
     for column in everything:
@@ -369,6 +369,10 @@ def to_table(features: Features, names: Sequence[str], more: dict[str, Column]) 
         else:
             arrow.append(pa.array(column) if isinstance(column, np.ndarray) else column)
     return _core.Table.from_arrow(pa.table(arrow, names=all_names))
+
+
+def _one_chunk(column: Column) -> Column:
+    return column.chunk(0) if isinstance(column, pa.ChunkedArray) and column.num_chunks == 1 else column
 
 
 def reorder(frame: Frame, names: Sequence[str]) -> Frame:

@@ -13,6 +13,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from ramet import _core, _parameters
 from ramet._base import BaseHistGradientBoosting
+from ramet._inputs import Labels
 
 
 class HistGradientBoostingRegressor(RegressorMixin, BaseHistGradientBoosting):  # type: ignore[misc]
@@ -113,7 +114,7 @@ class HistGradientBoostingRegressor(RegressorMixin, BaseHistGradientBoosting):  
     ----------
     n_features_in_ : int
         Number of features seen during `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Their names, where `X` had names that are texts.
     is_categorical_ : ndarray of shape (n_features,) or None
         Mask of the categorical features; None if there are none.
@@ -123,7 +124,7 @@ class HistGradientBoostingRegressor(RegressorMixin, BaseHistGradientBoosting):  
         Trees of a round: 1.
     do_early_stopping_ : bool
         Whether early stopping was on.
-    train_score_, validation_score_ : ndarray of shape (n_iter_ + 1,)
+    train_score_, validation_score_ : ndarray of shape (`n_iter_` + 1,)
         Scores before the first round and after each, on the training rows and on those that early stopping watched;
         greater is better. Empty without early stopping.
     evals_result_ : dict
@@ -231,6 +232,19 @@ class HistGradientBoostingRegressor(RegressorMixin, BaseHistGradientBoosting):  
 
     def _loss_texts(self) -> dict[str, str]:
         return {"loss": self.loss if isinstance(self.loss, str) else "squared_error"}
+
+    def _check_labels(self, labels: Labels) -> None:
+        if self.loss == "gamma":
+            low, words = labels.values <= 0, "requires strictly positive y."
+        elif self.loss == "poisson":
+            low, words = labels.values < 0, "requires non-negative y and sum(y) > 0."
+        else:
+            return
+        if low.any():
+            row = int(np.argmax(low))
+            raise ValueError(f"loss='{self.loss}' {words} (Row {row}, counted from 0, has {labels.values[row]}.)")
+        if self.loss == "poisson" and not labels.values.any():
+            raise ValueError(f"loss='poisson' {words} (All of y is 0.)")
 
     def predict(self, X: Any) -> NDArray[np.float64]:
         """The predicted value of each row.
