@@ -390,7 +390,7 @@ TEST(Predictor, AnInfiniteThresholdPartsPresentFromMissing) {
 }
 
 TEST(Predictor, NamesAColumnThatIsMissingOrUnfit) {
-  Model model = ModelOfManyThresholds(3);
+  const Model model = ModelOfManyThresholds(3);
   const auto message = [&](const TestTable& table) {
     const Result<Buffer<double>> scores = Predictor(model).RawScores(Context(), table.ToTable());
     return scores.ok() ? std::string("no error") : scores.error().message;
@@ -400,17 +400,26 @@ TEST(Predictor, NamesAColumnThatIsMissingOrUnfit) {
   EXPECT_NE(message(TestTable().Add("x", numbers)).find("\"z\""), std::string::npos);
   EXPECT_NE(message(TestTable().Add("x", texts).Add("z", numbers)).find("\"x\""),
             std::string::npos);
+}
+
+TEST(Predictor, AFractionIsAnUnknownCategory) {
+  Model model = ModelOfManyThresholds(3);
   model.features[1].kind = FeatureKind::kCategorical;
   model.features[1].categories = {CategoryKey(int64_t{1})};
   Tree tree;
   tree.nodes.resize(3);
   tree.nodes[0] = {.feature = 1, .left = 1, .gain = 1, .category_set = 0};
+  tree.nodes[1].value = 1;
+  tree.nodes[2].value = 2;
   tree.category_sets = {{.bits = {1}}};
   model.trees.push_back(tree);
-  const std::string fraction =
-      message(TestTable().Add("x", numbers).Add("z", std::vector<double>{1, 0.5}));
-  EXPECT_NE(fraction.find("\"z\""), std::string::npos) << fraction;
-  EXPECT_NE(fraction.find("0.5"), std::string::npos) << fraction;
+  const double infinity = std::numeric_limits<double>::infinity();
+  const TestTable table = TestTable()
+                              .Add("x", std::vector<double>(5, 0))
+                              .Add("z", std::vector<double>{9, 0.5, infinity, 1e300, 1});
+  const Buffer<double> scores = *Predictor(model).RawScores(Context(), table.ToTable());
+  for (size_t row = 1; row < 4; ++row) EXPECT_EQ(scores[row], scores[0]) << row;
+  EXPECT_EQ(scores[4], scores[0] - 1);
 }
 
 // A file whose section was damaged and whose checksums were made right again is refused, or
