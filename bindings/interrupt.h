@@ -12,9 +12,6 @@
 #include <nanobind/nanobind.h>
 
 #include <atomic>
-#include <condition_variable>
-#include <exception>
-#include <mutex>
 #include <optional>
 #include <utility>
 

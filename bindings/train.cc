@@ -58,7 +58,7 @@ struct Callbacks {
       for (const Curve& curve : report.curves) values[KeyOf(curve)] = curve.values.back();
       const nb::object answer = on_round(nb::cast(PyRoundReport{
           report.round, report.rounds, report.seconds, report.learning_rate, values}));
-      return !answer.is_none() && nb::cast<bool>(answer);
+      return static_cast<bool>(nb::bool_(answer));
     });
     if (stop.ok()) stopped = *stop;
     return stop;
@@ -73,11 +73,11 @@ struct Callbacks {
                    std::span<double> out) {
     const nb::object array =
         nb::module_::import_("numpy").attr("asarray")(values, nb::arg("dtype") = "float64");
-    if (!array.attr("shape").equal(like.attr("shape")))
+    const nb::object shape = array.attr("shape"), expected = like.attr("shape");
+    if (!shape.equal(expected))
       Raise(PyExc_ValueError, std::string("gradients returned a ") + what + " of shape " +
-                                  nb::cast<std::string>(nb::str(array.attr("shape"))) +
-                                  ", but raw_scores has " +
-                                  nb::cast<std::string>(nb::str(like.attr("shape"))) + ".");
+                                  nb::cast<std::string>(nb::str(shape)) + ", but raw_scores has " +
+                                  nb::cast<std::string>(nb::str(expected)) + ".");
     const Contiguous<double> view(array, what);
     std::copy(view.span().begin(), view.span().end(), out.begin());
   }
