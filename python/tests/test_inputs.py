@@ -239,6 +239,17 @@ def test_a_reordered_frame_is_put_in_order(convert):
     np.testing.assert_array_equal(model.predict(convert(frame[["d", "b", "a", "c"]])), model.predict(frame))
 
 
+def test_many_categories_fold():
+    rng = np.random.default_rng(15)
+    codes = rng.integers(0, 1000, size=20_000)
+    frame = pd.DataFrame({"c": np.char.add("c", codes.astype(str))})
+    model = HistGradientBoostingRegressor(max_iter=5).fit(frame, codes % 7.0)
+    assert len(model.model_.categories[0]) == 254
+    assert model.model_.folded == [True]
+    with pytest.raises(ValueError, match=r"could not convert string to float.*'c'"):
+        HistGradientBoostingRegressor(categorical_features=None).fit(frame, codes)
+
+
 def test_unknown_categories_are_missing():
     rng = np.random.default_rng(12)
     frame = pd.DataFrame({"c": rng.choice(["a", "b", "c"], size=ROWS), "x": rng.normal(size=ROWS)})

@@ -237,6 +237,13 @@ def test_a_warm_start_is_one_fit(estimator, X, y, early_stopping):
     assert warm.digest_ == first
 
 
+def test_a_stopped_fit_has_nothing_to_add():
+    model = HistGradientBoostingRegressor(max_iter=1000, early_stopping=True, n_iter_no_change=5, warm_start=True)
+    first = model.fit(XR, YR).digest_
+    assert model.n_iter_ < 1000
+    assert model.fit(XR, YR).digest_ == first
+
+
 def test_a_warm_start_keeps_a_drawn_seed():
     rng = np.random.RandomState(7)
     warm = HistGradientBoostingRegressor(max_iter=3, warm_start=True, subsample=0.5, random_state=rng).fit(XR, YR)
@@ -368,6 +375,28 @@ def test_a_loss_of_classes_in_python(classes):
     ours = HistGradientBoostingClassifier(loss=loss, max_iter=10).fit(X, y)
     engine = HistGradientBoostingClassifier(max_iter=10).fit(X, y)
     assert abs(metrics.log_loss(y, ours.predict_proba(X)) - metrics.log_loss(y, engine.predict_proba(X))) < 0.02
+
+
+# ── Trees ──
+
+
+def depth_of(tree):
+    depth = np.zeros(len(tree["feature"]), dtype=int)
+    for node in np.flatnonzero(tree["feature"] >= 0):  # parents come first
+        depth[tree["left"][node]] = depth[tree["right"][node]] = depth[node] + 1
+    return depth.max()
+
+
+def test_depth_and_leaves_are_both_kept():
+    tree = HistGradientBoostingClassifier(max_depth=2, max_leaf_nodes=3, max_iter=1).fit(XC, YC).model_.tree(0)
+    assert depth_of(tree) == 2
+    assert (tree["feature"] < 0).sum() == 3
+
+
+def test_constant_target():
+    model = HistGradientBoostingRegressor(max_iter=3).fit(XR, np.full(400, 7.5))
+    assert all(len(model.model_.tree(i)["feature"]) == 1 for i in range(3))
+    np.testing.assert_array_equal(model.predict(XR), np.full(400, 7.5))
 
 
 # ── Weights ──
