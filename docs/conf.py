@@ -23,6 +23,7 @@ extensions = [
     "tables",
 ]
 exclude_patterns = ["requirements.txt", "decisions/0000-template.md"]
+default_role = "py:obj"
 suppress_warnings = ["config.cache"]
 
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath", "attrs_inline"]
@@ -30,6 +31,7 @@ myst_heading_anchors = 3
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 
+toc_object_entries_show_parents = "hide"
 autodoc_typehints = "none"  # the docstrings say the types
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
@@ -53,3 +55,12 @@ html_theme_options = {
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
+
+
+def plain_text_for_scikit_learn(app, env, node, contnode):
+    """What scikit-learn's own docstrings refer to is on scikit-learn's site: here it is text."""
+    return contnode if env.docname.startswith("reference/") and node.get("reftype") == "ref" else None
+
+
+def setup(app):
+    app.connect("missing-reference", plain_text_for_scikit_learn)

@@ -18,6 +18,7 @@ import contextlib
 import os
 import tempfile
 from collections.abc import Callable, Iterator
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -115,16 +116,20 @@ class Picture(_OfPage):
             figure = self.ran(page.draw, self.lineno, style)
             file = f"{self.env.docname.replace('/', '-')}-{page.pictures}-{name}.svg"
             with pyplot.style.context(style):
-                figure.savefig(folder / file, metadata={"Date": None})
+                figure.savefig(folder / file, metadata={"Date": None}, bbox_inches="tight")
             up = "../" * self.env.docname.count("/")
             width = figure.get_figwidth() * 72
             html = (
                 f'<img class="only-{name} ramet-picture" src="{up}_images/{file}" loading="lazy" '
-                f'alt="{self.arguments[0].replace(chr(34), "&quot;")}" style="width:{width:.0f}pt">'
+                f'alt="{escape(self.arguments[0])}" style="width:{width:.0f}pt;min-width:{0.6 * width:.0f}pt">'
             )
             shown.append(nodes.raw("", html, format="html"))
         pyplot.close("all")
-        return shown
+        return [
+            nodes.raw("", '<div class="ramet-scroll">', format="html"),
+            *shown,
+            nodes.raw("", "</div>", format="html"),
+        ]
 
 
 class Shown(_OfPage):
@@ -134,7 +139,7 @@ class Shown(_OfPage):
     def run(self) -> list[nodes.Node]:
         value = self.ran(self.page().evaluate, self.lineno, self.arguments[0])
         html = value._repr_mimebundle_()["text/html"] if hasattr(value, "_repr_mimebundle_") else value._repr_html_()
-        return [nodes.raw("", f'<div class="ramet-shown">{html}</div>', format="html")]
+        return [nodes.raw("", f'<div class="ramet-scroll">{html}</div>', format="html")]
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

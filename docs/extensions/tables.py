@@ -49,15 +49,14 @@ class _Table(SphinxDirective):
 
 
 class Parameters(_Table):
-    """Every model parameter: the engine's name and default, what an estimator calls it, its range, its meaning."""
+    """Every model parameter: what an estimator calls it (and the flag, if another), default, range, meaning."""
 
-    head = ("`ramet train`", "Python", "default", "range", "what it is")
+    head = ("parameter", "default", "range", "what it is")
 
     def rows(self) -> list[tuple[str, ...]]:
         return [
             (
-                f"`--{info.name.replace('_', '-')}`",
-                self._python_name(info.name),
+                self._names(info.name),
                 _value(info.default),
                 _range(info),
                 _plain(info.help),
@@ -66,9 +65,9 @@ class Parameters(_Table):
         ]
 
     @staticmethod
-    def _python_name(name: str) -> str:
-        name = _parameters.TRANSLATED.get(name, name)
-        return f"`{name}`"
+    def _names(name: str) -> str:
+        python_name = _parameters.TRANSLATED.get(name, name)
+        return f"`{python_name}`" + (f" (`--{name}`)" if python_name != name else "")
 
 
 class PythonParameters(_Table):
@@ -131,11 +130,12 @@ def _value(value: Any) -> str:
 def _range(info: _core.ParameterInfo) -> str:
     if isinstance(info.default, str | bool):
         return ""
-    low = "above 0" if 0 < info.minimum < 1e-300 else f"{info.minimum:,g}"
+    above = 0 < info.minimum < 1e-300
+    low = "> 0" if above else f"{info.minimum:,g}"
     if math.isinf(info.maximum):
-        return low if low == "above 0" else f"{low} or more"
+        return low if above else f"≥ {low}"
     high = f"{info.maximum:,g}" if info.maximum < 1e6 else _power(info.maximum)
-    return f"{low}, to {high}" if low == "above 0" else f"{low} to {high}"
+    return f"{low}, ≤ {high}" if above else f"{low} – {high}"
 
 
 def _power(value: float) -> str:
