@@ -33,8 +33,9 @@ constexpr std::array kParameters = {
                   "rows of a leaf at least (counted exactly)"},
     ParameterInfo{"min_child_weight", &P::min_child_weight, 0, kInf,
                   "sum of hessians of a leaf at least"},
-    ParameterInfo{"l2_regularization", &P::l2_regularization, 0, kInf,
-                  "added to a leaf's sum of hessians"},
+    ParameterInfo{
+        "l2_regularization", &P::l2_regularization, 0, kInf,
+        "added to a leaf's sum of hessians (leaf values of absolute_error and quantile ignore it)"},
     ParameterInfo{"min_split_gain", &P::min_split_gain, 0, kInf,
                   "a split must gain more than this"},
     ParameterInfo{"subsample", &P::subsample, kTiny, 1,
@@ -74,9 +75,10 @@ constexpr std::array kParameters = {
                   "share of the rows held out for early stopping where there is no validation set"},
     ParameterInfo{"keep_best", &P::keep_best, 0, 1,
                   "with early stopping, keep the rounds up to the best one only"},
-    ParameterInfo{
-        "metric", &P::metric, 0, 0,
-        "for early stopping: auto (the loss's own), logloss, auc, accuracy, rmse, mae, …"},
+    ParameterInfo{"metric", &P::metric, 0, 0,
+                  "for early stopping: auto (the loss's own); of classes logloss, auc, accuracy, "
+                  "average_precision; of numbers rmse, mae, r2, mean_pinball_loss, "
+                  "mean_poisson_deviance, mean_gamma_deviance"},
     ParameterInfo{"random_state", &P::random_state, 0, 9e18, "seed of all sampling and rounding"},
 };
 
