@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 
+from ramet import _core
+
 # Engine parameters that an estimator's parameter of the same name sets, value for value.
 PLAIN = (
     "max_iter",
@@ -262,13 +264,18 @@ def interaction_cst(value: Any, *, num_features: int) -> str:
 
 def from_model(texts: Mapping[str, str], *, classification: bool, classes: Sequence[int | str]) -> dict[str, Any]:
     """The parameters of an estimator that would train what a model's file says it was trained with."""
-    values: dict[str, Any] = {name: _number(texts[name]) for name in PLAIN if name in texts}
-    values |= {name: _number(texts[name]) or None for name in LIMITS if name in texts}
+    values: dict[str, Any] = {name: _value(texts, name) for name in PLAIN if name in texts}
+    values |= {name: _value(texts, name) or None for name in LIMITS if name in texts}
     if texts.get("early_stopping") in ("true", "false"):
         values["early_stopping"] = texts["early_stopping"] == "true"
     for name in ("random_state", "validation_fraction"):
         if name in texts:
-            values[name] = _number(texts[name])
+            values[name] = _value(texts, name)
+    loss, metric = texts.get("loss", ""), texts.get("metric", "")
+    if metric in {name for name, _, _ in _core.metric_names()} and (
+        loss == "custom" or metric != _core.default_metric(loss)
+    ):
+        values["scoring"] = metric
     if texts.get("interaction_cst"):
         listed = texts["interaction_cst"]
         values["interaction_cst"] = json.loads(listed) if listed.startswith("[") else listed
@@ -280,10 +287,10 @@ def from_model(texts: Mapping[str, str], *, classification: bool, classes: Seque
         elif weights:
             values["class_weight"] = weights
         return values
-    if (loss := texts.get("loss", "auto")) not in ("auto", "custom"):
+    if loss not in ("", "custom"):
         values["loss"] = loss
     if values.get("loss") == "quantile":
-        values["quantile"] = _number(texts["quantile"])
+        values["quantile"] = _value(texts, "quantile")
     return values
 
 
@@ -299,10 +306,7 @@ def directions_from_model(texts: Mapping[str, str], num_features: int) -> list[i
     return directions
 
 
-def _number(value: str) -> Any:
-    if value in ("true", "false"):
-        return value == "true"
-    try:
-        return int(value)
-    except ValueError:
-        return float(value)
+def _value(texts: Mapping[str, str], name: str) -> Any:
+    """A parameter with the type that its default has in the engine's table."""
+    kind = next(type(info.default) for info in _core.parameters() if info.name == name)
+    return texts[name] == "true" if kind is bool else kind(texts[name])
