@@ -14,7 +14,8 @@ from sklearn.exceptions import NotFittedError
 
 from ramet import _core, _fitted, _parameters, _scoring, _training
 from ramet._fitted import Fitted
-from ramet._inputs import Labels, Matrix, default_names, is_plain_matrix, match, read_features, to_table, unused_name
+from ramet._inputs import Matrix, default_names, is_plain_matrix, match, read_features, to_table, unused_name
+from ramet._labels import Labels
 from ramet._repr import CardMixin
 
 Self = TypeVar("Self", bound="BaseHistGradientBoosting")

@@ -17,15 +17,14 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.utils import check_array, column_or_1d
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils import check_array
 
 from ramet import _core
 
 Array: TypeAlias = NDArray[Any]
 Column: TypeAlias = Array | pa.Array | pa.ChunkedArray
 
-_PLAIN = frozenset("?bBhHiIlLqQefd")  # dtypes that the engine reads as they are
+PLAIN = frozenset("?bBhHiIlLqQefd")  # dtypes that the engine reads as they are
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ def default_names(count: int) -> list[str]:
 
 def is_plain_matrix(X: object) -> bool:
     """Whether the engine can read `X` as it is: the short way of `predict`."""
-    return type(X) is np.ndarray and X.ndim == 2 and X.dtype.char in _PLAIN and X.dtype.isnative and X.shape[0] > 0
+    return type(X) is np.ndarray and X.ndim == 2 and X.dtype.char in PLAIN and X.dtype.isnative and X.shape[0] > 0
 
 
 def read_features(X: Any, estimator: str) -> Features:
@@ -112,7 +111,7 @@ def _read(X: Any, estimator: str) -> Features:
 
 def _number_matrix(X: Any, estimator: str) -> Array:
     array: Array = check_array(X, dtype="numeric", ensure_all_finite=False, estimator=estimator, input_name="X")
-    if array.dtype.char in _PLAIN:
+    if array.dtype.char in PLAIN:
         return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
     if array.dtype.kind == "f":
         return array.astype(np.float64)
@@ -173,7 +172,7 @@ def _pandas_column(series: Any, name: str) -> Column:
     dtype = series.dtype
     if isinstance(dtype, np.dtype):
         values: Array = series.to_numpy()
-        if dtype.char in _PLAIN:
+        if dtype.char in PLAIN:
             return values
         if dtype.kind == "f":
             return values.astype(np.float64)
@@ -234,107 +233,6 @@ def is_numbers(column: Column) -> bool:
 
 def is_dictionary(column: Column) -> bool:
     return not isinstance(column, np.ndarray) and bool(pa.types.is_dictionary(column.type))
-
-
-# ── Labels and weights ──
-
-
-@dataclass(frozen=True)
-class Labels:
-    """`values` for the engine; `dtype` is what ``classes_`` shall have."""
-
-    values: Column
-    dtype: np.dtype[Any]
-    name: str
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-
-def read_labels(y: Any, estimator: str, *, classification: bool) -> Labels:
-    """A target of any 1-D type. Errors name the row of a missing or infinite value."""
-    if y is None:
-        raise ValueError(f"{estimator} requires y to be passed, but the target y is None.")
-    name = getattr(y, "name", None)
-    name = name if isinstance(name, str) and name else "y"
-    if isinstance(y, pa.Array | pa.ChunkedArray):
-        y = y.to_numpy(zero_copy_only=False) if isinstance(y, pa.Array) else y.to_numpy()
-    array: Array = np.asarray(column_or_1d(y, warn=True))
-    if array.dtype.kind == "c":
-        raise ValueError("Complex data not supported: y.")
-    if array.dtype.kind == "f":
-        _require_finite(array)
-    if classification:
-        return Labels(_class_labels(array), array.dtype, name)
-    return Labels(_targets(array, estimator), array.dtype, name)
-
-
-def _require_finite(array: Array) -> None:
-    finite = np.isfinite(array)
-    if finite.all():
-        return
-    row = int(np.argmin(finite))
-    what = "NaN" if np.isnan(array[row]) else f"infinity or a value too large for {array.dtype!r}"
-    raise ValueError(f"Input y contains {what}. (Row {row}, counted from 0. Remove such rows, or fill them in.)")
-
-
-def _targets(array: Array, estimator: str) -> Array:
-    if array.dtype.char in _PLAIN and array.dtype.isnative:
-        return array
-    try:
-        numbers = array.astype(np.float64)
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"{estimator}: y must hold numbers: {error}") from error
-    _require_finite(numbers)
-    return numbers
-
-
-def _class_labels(array: Array) -> Column:
-    if array.dtype.kind in "biu":
-        return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
-    if array.dtype.kind == "f" and bool((array == np.trunc(array)).all()):
-        return array if array.dtype.char in _PLAIN and array.dtype.isnative else array.astype(np.float64)
-    if array.dtype.kind in "OUT":
-        missing = _missing_row(array)
-        if missing is not None:
-            raise ValueError(f"Input y contains NaN. (Row {missing}, counted from 0, is missing.)")
-        text = {isinstance(value, str) for value in array} if array.dtype.kind == "O" else {True}
-        if text == {True}:
-            return pa.array(array if array.dtype.kind != "T" else array.astype(object), type=pa.string())
-        if len(text) == 2:
-            raise TypeError("y mixes texts with labels of other types. Make them all texts, or all whole numbers.")
-    check_classification_targets(array)
-    raise ValueError(f"Unknown label type: y has dtype {array.dtype}. Use texts, booleans or whole numbers.")
-
-
-def _missing_row(array: Array) -> int | None:
-    if array.dtype.kind != "O":
-        return None
-    for row, value in enumerate(array):
-        if value is None or type(value).__name__ == "NAType" or (isinstance(value, float) and value != value):
-            return row
-    return None
-
-
-def read_weights(sample_weight: Any, num_rows: int) -> Array | None:
-    """One weight per row, or a number for all. The engine refuses negative and non-finite ones, naming the row."""
-    if sample_weight is None:
-        return None
-    if isinstance(sample_weight, int | float | np.number) and not isinstance(sample_weight, bool):
-        return np.full(num_rows, float(sample_weight))
-    if isinstance(sample_weight, pa.Array | pa.ChunkedArray):
-        sample_weight = np.asarray(sample_weight)
-    weights: Array = check_array(
-        sample_weight, ensure_2d=False, dtype=[np.float64, np.float32], input_name="sample_weight"
-    )
-    if weights.ndim != 1:
-        raise ValueError(
-            f"Sample weights must be 1D array or scalar, got {weights.ndim}D array. Expected either a scalar value "
-            f"or a 1D array of length {num_rows}."
-        )
-    if weights.shape != (num_rows,):
-        raise ValueError(f"sample_weight.shape == {weights.shape}, expected {(num_rows,)}!")
-    return weights
 
 
 def take_column(frame: Frame, name: str) -> tuple[Frame, Column]:

@@ -13,7 +13,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from ramet import _core, _parameters
 from ramet._base import BaseHistGradientBoosting
-from ramet._inputs import Labels
+from ramet._labels import Labels
 
 
 class HistGradientBoostingRegressor(RegressorMixin, BaseHistGradientBoosting):  # type: ignore[misc]

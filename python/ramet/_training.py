@@ -20,19 +20,16 @@ from ramet._inputs import (
     Array,
     Features,
     Frame,
-    Labels,
-    Matrix,
     default_names,
     is_dictionary,
     is_text,
     match,
     read_features,
-    read_labels,
-    read_weights,
     take_column,
     to_table,
     unused_name,
 )
+from ramet._labels import Labels, read_labels, read_weights
 from ramet.callbacks import CallbackRunner, Progress, TrainingInfo
 
 TRAIN = "train"  # what the engine calls the rows that it trains on
@@ -275,17 +272,3 @@ def model_of(source: Any) -> Fitted:
     if isinstance(fitted, Fitted):
         return fitted
     raise TypeError(f"init_model must be a fitted Ramet estimator or the path of a model, not {type(source).__name__}.")
-
-
-__all__ = [
-    "Data",
-    "Job",
-    "Matrix",
-    "callbacks_of",
-    "gradients_of",
-    "model_of",
-    "plan_columns",
-    "read_data",
-    "read_eval_sets",
-    "train",
-]

@@ -52,6 +52,10 @@ FIT = {
     "two targets": (lambda: regressor().fit(X, np.c_[Y, Y]), ValueError, "1d array"),
     "NaN in y": (lambda: regressor().fit(X, with_value(Y, 7, np.nan)), ValueError, "y contains NaN.*Row 7"),
     "infinity in y": (lambda: regressor().fit(X, with_value(Y, 9, np.inf)), ValueError, "y contains infinity.*Row 9"),
+    "NA in y": (
+        lambda: regressor().fit(X, pd.Series([1, None] * 30, dtype="Int64")), ValueError, "y contains NaN.*Row 1"),
+    "NA among classes": (
+        lambda: classifier().fit(X, pd.Series(["a", None] * 30)), ValueError, "y contains NaN.*Row 1"),
     "texts to predict": (lambda: regressor().fit(X, ["a"] * 60), ValueError, "could not convert string to float"),
     "numbers as classes": (lambda: classifier().fit(X, Y), ValueError, "Unknown label type"),
     "missing class": (lambda: classifier().fit(X, with_value(["a", "b"] * 30, 4, None)), ValueError, "Row 4"),

@@ -1,0 +1,121 @@
+"""Labels and weights of rows, as the engine takes them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from sklearn.utils import check_array, column_or_1d
+from sklearn.utils.multiclass import check_classification_targets
+
+from ramet._inputs import PLAIN, Array, Column
+
+
+@dataclass(frozen=True)
+class Labels:
+    """`values` for the engine; `dtype` is what ``classes_`` shall have."""
+
+    values: Column
+    dtype: np.dtype[Any]
+    name: str
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+def read_labels(y: Any, estimator: str, *, classification: bool) -> Labels:
+    """A target of any 1-D type. Errors name the row of a missing or infinite value."""
+    if y is None:
+        raise ValueError(f"{estimator} requires y to be passed, but the target y is None.")
+    name = getattr(y, "name", None)
+    name = name if isinstance(name, str) and name else "y"
+    if isinstance(y, pa.Array | pa.ChunkedArray):
+        y = y.to_numpy(zero_copy_only=False) if isinstance(y, pa.Array) else y.to_numpy()
+    array: Array = np.asarray(column_or_1d(y, warn=True))
+    if array.dtype.kind == "c":
+        raise ValueError("Complex data not supported: y.")
+    if array.dtype.kind == "f":
+        _require_finite(array)
+    if classification:
+        return Labels(_class_labels(array), array.dtype, name)
+    return Labels(_targets(array, estimator), array.dtype, name)
+
+
+def _require_finite(array: Array) -> None:
+    finite = np.isfinite(array)
+    if finite.all():
+        return
+    row = int(np.argmin(finite))
+    what = "NaN" if np.isnan(array[row]) else f"infinity or a value too large for {array.dtype!r}"
+    raise ValueError(f"Input y contains {what}. (Row {row}, counted from 0. Remove such rows, or fill them in.)")
+
+
+def _targets(array: Array, estimator: str) -> Array:
+    if array.dtype.char in PLAIN and array.dtype.isnative:
+        return array
+    if (missing := _missing_row(array)) is not None:
+        raise ValueError(f"Input y contains NaN. (Row {missing}, counted from 0, is missing.)")
+    try:
+        numbers = array.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{estimator}: y must hold numbers: {error}") from error
+    _require_finite(numbers)
+    return numbers
+
+
+def _class_labels(array: Array) -> Column:
+    if array.dtype.kind in "biu":
+        return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+    if array.dtype.kind == "f" and bool((array == np.trunc(array)).all()):
+        return array if array.dtype.char in PLAIN and array.dtype.isnative else array.astype(np.float64)
+    if array.dtype.kind in "OUT":
+        return _text_labels(array)
+    check_classification_targets(array)
+    raise ValueError(f"Unknown label type: y has dtype {array.dtype}. Use texts, booleans or whole numbers.")
+
+
+def _text_labels(array: Array) -> Column:
+    try:
+        texts = pa.array(array.astype(object) if array.dtype.kind == "T" else array, from_pandas=True)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+        texts = None
+    if texts is not None and pa.types.is_string(texts.type) and texts.null_count == 0:
+        return texts
+    if (missing := _missing_row(array)) is not None:
+        raise ValueError(f"Input y contains NaN. (Row {missing}, counted from 0, is missing.)")
+    if len({isinstance(value, str) for value in array}) == 2:
+        raise TypeError("y mixes texts with labels of other types. Make them all texts, or all whole numbers.")
+    check_classification_targets(array)
+    raise ValueError(f"Unknown label type: y holds {type(array[0]).__name__} objects. Use texts or whole numbers.")
+
+
+def _missing_row(array: Array) -> int | None:
+    if array.dtype.kind != "O":
+        return None
+    for row, value in enumerate(array):
+        if value is None or type(value).__name__ == "NAType" or (isinstance(value, float) and value != value):
+            return row
+    return None
+
+
+def read_weights(sample_weight: Any, num_rows: int) -> Array | None:
+    """One weight per row, or a number for all. The engine refuses negative and non-finite ones, naming the row."""
+    if sample_weight is None:
+        return None
+    if isinstance(sample_weight, int | float | np.number) and not isinstance(sample_weight, bool):
+        return np.full(num_rows, float(sample_weight))
+    if isinstance(sample_weight, pa.Array | pa.ChunkedArray):
+        sample_weight = np.asarray(sample_weight)
+    weights: Array = check_array(
+        sample_weight, ensure_2d=False, dtype=[np.float64, np.float32], input_name="sample_weight"
+    )
+    if weights.ndim != 1:
+        raise ValueError(
+            f"Sample weights must be 1D array or scalar, got {weights.ndim}D array. Expected either a scalar value "
+            f"or a 1D array of length {num_rows}."
+        )
+    if weights.shape != (num_rows,):
+        raise ValueError(f"sample_weight.shape == {weights.shape}, expected {(num_rows,)}!")
+    return weights
