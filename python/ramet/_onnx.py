@@ -61,8 +61,8 @@ def to_onnx(source: Any, *, inputs: str = "auto", dtype: str = "float64", missin
     place of 1; predictions of Poisson and gamma losses by at most that relatively, and a few units in the last place.
     A label differs only where two scores are that close.
 
-    Integer categories are read from floating-point columns; a number that is no integer, which Ramet refuses, is an
-    unknown category here. Integer categories beyond 2**53 are read from int64 columns, which have no missing values.
+    Integer categories are read from floating-point columns; a number that is no integer is an unknown category, as in
+    Ramet. Integer categories that float64 does not hold are read from int64 columns, which have no missing values.
 
     Examples
     --------

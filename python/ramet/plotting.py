@@ -143,7 +143,8 @@ def _draw_metric(ax: Axes, metric: str, values: Mapping[str, Sequence[float]], f
     watched = next((name for name in values if name != "train"), None)
     for name, line in values.items():
         rounds = np.arange(first_round, first_round + len(line))
-        ax.plot(rounds, line, linewidth=1.4, label=text_of(name), color=_GREY if name == "train" else None)
+        behind: dict[str, Any] = {"color": _GREY, "zorder": 1.5} if name == "train" else {}
+        ax.plot(rounds, line, linewidth=1.4, label=text_of(name), **behind)
         if name == watched and metric in directions and np.isfinite(line).any():
             best = int(np.nanargmax(line) if directions[metric] else np.nanargmin(line))
             color = ax.lines[-1].get_color()

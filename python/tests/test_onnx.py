@@ -188,6 +188,16 @@ def test_names_of_features_stay_and_outputs_give_way() -> None:
     assert run(graph, feed)[0].tolist() == [1.0, 2.0, 2.0]
 
 
+@pytest.mark.parametrize("others_left", [False, True])
+def test_numbers_that_are_no_integers_are_unknown_categories(others_left: bool) -> None:
+    nodes = [Node(0, 1, members=({0}, others_left)), Node(value=1.0), Node(value=2.0)]
+    model = Recipe("squared_error", [Feature([-3, 0, 7])], [], [0.0], [nodes]).model()
+    x = np.array([-3.0, 0.0, -0.0, 7.0, 2.5, -2.999, 1e300, math.inf, -math.inf, math.nan]).reshape(-1, 1)
+    expected = _core.Predictor(model).response(_core.Context(), x)
+    assert run(to_onnx(model), {"X": x})[0].tolist() == expected.tolist()
+    assert set(expected[4:9]) == {1.0 if others_left else 2.0}
+
+
 def test_integers_that_no_float64_holds_have_int64_columns() -> None:
     big = 2**53 + 1
     nodes = [Node(0, 1, members=({0}, False)), Node(value=1.0), Node(value=2.0)]
