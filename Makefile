@@ -29,7 +29,7 @@ export CMAKE_CXX_COMPILER_LAUNCHER := $(shell command -v ccache)
 SOURCES = $(shell git ls-files '*.h' '*.cc' '*.cpp')
 PRESETS := release debug asan tsan
 
-.PHONY: build bootstrap python wheel demo test test-all test-long test-asan test-tsan test-wheel bench format lint install clean help $(PRESETS)
+.PHONY: build bootstrap python wheel demo docs test test-all test-long test-asan test-tsan test-wheel test-docs bench format lint install clean help $(PRESETS)
 
 build: release  ## build the library and the command (the default)
 
@@ -51,12 +51,17 @@ demo: release  ## train on the flights of 2013 and prove that the model is the s
 	@scripts/bootstrap.sh examples/flights/requirements.txt
 	@$(PYTHON) examples/flights/demo.py --ramet build/release/src/cli/ramet
 
+docs: python  ## build/docs: the documentation, with its pictures drawn and its links checked
+	@scripts/bootstrap.sh docs/requirements.txt
+	@$(PYTHON) -m sphinx -E -W --keep-going -q -b html docs build/docs
+	@echo "build/docs/index.html"
+
 test: python  ## release build, Python package, unit and property tests, Python tests
 	@ctest --preset release
 	@RAMET=$(abspath build/release/src/cli/ramet) $(PYTHON) -m pytest
 	@RAMET=$(abspath .venv/bin/ramet) $(PYTHON) -m pytest tests/python
 
-test-all: test test-long test-asan test-tsan test-wheel demo  ## all of it, with sanitizers, long fuzzing and the demo
+test-all: test test-long test-asan test-tsan test-wheel test-docs demo  ## all of it: sanitizers, long fuzzing, wheel, documentation, demo
 
 # Many more random tables; the hostile files are read again, more of them, under ASan below.
 test-long: release
@@ -70,6 +75,11 @@ test-tsan: tsan
 
 test-wheel: wheel  ## the wheel in fresh environments, without a compiler and a source tree
 	@$(PYTHON) tests/wheel_test.py build/wheels/*.whl
+
+# The site without a warning, its tables against the other libraries, the notebook from top to bottom.
+test-docs: docs
+	@$(PYTHON) -m pytest python/tests/test_documentation.py
+	@$(PYTHON) tests/notebook_test.py
 
 bench: release  ## compare with LightGBM, XGBoost, CatBoost and scikit-learn (long)
 	@scripts/bootstrap.sh bench/requirements.txt
