@@ -124,7 +124,7 @@ class BaseHistGradientBoosting(CardMixin, BaseEstimator):  # type: ignore[misc]
         if self.validation_fraction is None and not eval_sets and self.early_stopping is not False:
             eval_sets = {_training.TRAIN: data}
         previous = self._previous(init_model)
-        job = self._job(data, previous, validation_given=validation is not None, measured=bool(eval_sets))
+        job = self._job(data, previous, eval_sets, validation is not None)
         if previous is not None and init_model is None and previous.model.num_rounds == self.max_iter:
             return self
         fitted, stopped = _training.train(job, data, eval_sets, _training.callbacks_of(self.callbacks, self.verbose))
@@ -166,7 +166,11 @@ class BaseHistGradientBoosting(CardMixin, BaseEstimator):  # type: ignore[misc]
         return fitted
 
     def _job(
-        self, data: _training.Data, previous: Fitted | None, *, validation_given: bool, measured: bool
+        self,
+        data: _training.Data,
+        previous: Fitted | None,
+        eval_sets: dict[str, _training.Data],
+        validation_given: bool,
     ) -> _training.Job:
         name = type(self).__name__
         columns = _training.plan_columns(data.features, self.categorical_features, previous)
@@ -203,7 +207,8 @@ class BaseHistGradientBoosting(CardMixin, BaseEstimator):  # type: ignore[misc]
             seed=seed,
             scoring=scoring,
             metrics=metrics,
-            watch_training=self.early_stopping is not False or bool(more) or measured,
+            watch_training=_training.TRAIN not in eval_sets
+            and (self.early_stopping is not False or bool(more) or bool(eval_sets)),
             gradients=None if isinstance(self.loss, str) else _training.gradients_of(self.loss),
         )
 

@@ -122,7 +122,7 @@ def as_polars(columns):
 
 
 MIXED_HOLDERS = {
-    "pandas, texts": lambda c: as_pandas(c, "str"),
+    "pandas, texts": lambda c: as_pandas(c, "string"),
     "pandas, categories": lambda c: as_pandas(c, "category"),
     "pandas, Arrow texts": lambda c: as_pandas(c, "string[pyarrow]"),
     "pandas, unused categories": lambda c: as_pandas(c, pd.CategoricalDtype(["z", "red", "blue", "green", "a"])),
