@@ -21,6 +21,26 @@ size_t RowStride(size_t num_features) {
   return std::bit_ceil(std::max<size_t>(num_features, 1));
 }
 
+// Encodes rows [begin, end) of some columns; those of a row-major matrix by way of a tile.
+template <class Out>
+Status EncodeTogether(Isa isa, std::span<const FeatureEncoder> encoders,
+                      std::span<const ColumnView> columns, size_t begin, size_t end,
+                      const Out& out) {
+  ColumnTile tile;
+  for (size_t row = begin; row < end;) {
+    const size_t tile_end = std::min(end, row + ColumnTile::kMaxRows);
+    const bool tiled = tile.Copy(columns, row, tile_end);
+    const size_t last = tiled ? tile_end : end;
+    for (size_t j = 0; j < columns.size(); ++j) {
+      uint8_t* bins = out(j) + (row - begin);
+      RAMET_RETURN_IF_ERROR(tiled ? encoders[j].Encode(isa, tile.column(j), 0, last - row, bins)
+                                  : encoders[j].Encode(isa, columns[j], row, last, bins));
+    }
+    row = last;
+  }
+  return {};
+}
+
 }  // namespace
 
 BinnedMatrix::BinnedMatrix(size_t num_rows, size_t num_features)
@@ -55,10 +75,14 @@ Result<BinnedMatrix> ApplyBins(const Context& context, const BinMapper& mapper, 
   const auto encode_block = [&](const Block& block, Status& status) {
     const size_t first_row = table.chunk_begin(block.chunk) + block.begin;
     const size_t rows = block.end - block.begin;
-    for (size_t f = 0; f < num_features && status.ok(); ++f) {
-      uint8_t* out = matrix.mutable_column(f) + first_row;
-      status = encoders[f].Encode(context.isa, table.chunk(block.chunk).column(columns[f]),
-                                  block.begin, block.end, out);
+    std::vector<ColumnView> views;
+    for (size_t f = 0; f < num_features && status.ok(); f += views.size()) {
+      views.clear();
+      for (size_t g = f; g < std::min(num_features, f + ColumnTile::kMaxColumns); ++g)
+        views.push_back(table.chunk(block.chunk).column(columns[g]));
+      status =
+          EncodeTogether(context.isa, std::span(encoders).subspan(f), views, block.begin, block.end,
+                         [&](size_t j) { return matrix.mutable_column(f + j) + first_row; });
     }
     for (size_t i = 0; i < rows; ++i) {
       uint8_t* row = matrix.mutable_row(first_row + i);

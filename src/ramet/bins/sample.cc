@@ -19,8 +19,8 @@ uint64_t BucketOf(uint64_t hash) { return hash >> (64 - kBucketBits); }
 
 }  // namespace
 
-std::vector<uint64_t> SampleRows(size_t num_rows, std::span<const float> weights, uint64_t k,
-                                 uint64_t seed) {
+std::vector<uint64_t> SampleRows(const Context& context, size_t num_rows,
+                                 std::span<const float> weights, uint64_t k, uint64_t seed) {
   const uint64_t key = StreamKey(seed, Purpose::kBinSample);
   const auto counts_row = [&](size_t row) { return weights.empty() || weights[row] != 0; };
 
@@ -28,6 +28,7 @@ std::vector<uint64_t> SampleRows(size_t num_rows, std::span<const float> weights
   const BucketCounts counts = ParallelReduce<BucketCounts>(
       0, num_rows, std::max(kRowsPerTask, num_rows / 64 + 1), BucketCounts{},
       [&](BucketCounts& local, size_t begin, size_t end) {
+        if (context.Cancelled()) return;
         for (size_t row = begin; row < end; ++row)
           if (counts_row(row)) ++local[BucketOf(CounterHash(key, row))];
       },
@@ -43,6 +44,7 @@ std::vector<uint64_t> SampleRows(size_t num_rows, std::span<const float> weights
   Rows chosen = ParallelReduce<Rows>(
       0, num_rows, kRowsPerTask, Rows{},
       [&](Rows& local, size_t begin, size_t end) {
+        if (context.Cancelled()) return;
         for (size_t row = begin; row < end; ++row) {
           if (!counts_row(row)) continue;
           const uint64_t hash = CounterHash(key, row);

@@ -41,14 +41,14 @@ TEST(SampleRows, AreTheSmallestHashes) {
       Context context;
       context.threads = 1 + static_cast<int>(random() % 4);
       RunOnThreads(context, [&] {
-        ASSERT_EQ(SampleRows(num_rows, weights, k, seed), expected) << "k " << k;
+        ASSERT_EQ(SampleRows(Context(), num_rows, weights, k, seed), expected) << "k " << k;
       });
     }
   }
 }
 
 TEST(SampleRows, DependOnTheSeed) {
-  EXPECT_NE(SampleRows(10000, {}, 100, 1), SampleRows(10000, {}, 100, 2));
+  EXPECT_NE(SampleRows(Context(), 10000, {}, 100, 1), SampleRows(Context(), 10000, {}, 100, 2));
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // Tables of columns in memory.
 #include "ramet/table/columns.h"
 
+#include <cstring>
 #include <string>
 #include <utility>
 
@@ -43,7 +44,50 @@ Status CheckLength(const std::string& name, size_t length, size_t rows) {
                          " rows, the columns before it " + std::to_string(rows) + ".");
 }
 
+template <class T>
+void CopyRows(const char* const* firsts, size_t count, ptrdiff_t stride, size_t rows,
+              size_t out_stride, T* out) {
+  for (size_t i = 0; i < rows; ++i)
+    for (size_t j = 0; j < count; ++j)
+      std::memcpy(out + j * out_stride + i, firsts[j] + static_cast<ptrdiff_t>(i) * stride,
+                  sizeof(T));
+}
+
 }  // namespace
+
+bool ColumnTile::Copy(std::span<const ColumnView> columns, size_t begin, size_t end) {
+  RAMET_CHECK(!columns.empty() && columns.size() <= kMaxColumns && end - begin <= kMaxRows);
+  const ColumnView& first = columns[0];
+  const size_t rows = end - begin;
+  const size_t size = table::MemorySize(first.type_);
+  if (first.stride_ == static_cast<ptrdiff_t>(size)) return false;
+  const char* firsts[kMaxColumns];
+  for (size_t j = 0; j < columns.size(); ++j) {
+    const ColumnView& column = columns[j];
+    if (column.array_ != nullptr || column.type_ != first.type_ || column.stride_ != first.stride_)
+      return false;
+    firsts[j] = column.data_ + static_cast<ptrdiff_t>(begin) * column.stride_;
+    views_[j] = column;
+    views_[j].length_ = rows;
+    views_[j].data_ = reinterpret_cast<const char*>(values_) + j * kStride * size;
+    views_[j].stride_ = static_cast<ptrdiff_t>(size);
+  }
+  const auto copy = [&](auto value) {
+    CopyRows(firsts, columns.size(), first.stride_, rows, kStride,
+             reinterpret_cast<decltype(value)*>(values_));
+    return true;
+  };
+  switch (size) {
+    case 1:
+      return copy(uint8_t{});
+    case 2:
+      return copy(uint16_t{});
+    case 4:
+      return copy(uint32_t{});
+    default:
+      return copy(uint64_t{});
+  }
+}
 
 Result<Table> Table::FromColumns(std::vector<StridedColumn> columns,
                                  std::shared_ptr<const void> owner,

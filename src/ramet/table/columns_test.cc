@@ -118,6 +118,53 @@ TEST(StridedValues, ReadAsThroughArrow) {
   EqualsArrow<double, double>(ValueType::kFloat64, "g");
 }
 
+// A tile holds what its columns do, or refuses columns that it is not for.
+TEST(ColumnTile, HoldsRowsOfItsColumns) {
+  size_t copied = 0, refused = 0;
+  const std::string name = "v";
+  for (uint64_t seed = 0; seed < 200; ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    Random random(seed);
+    const size_t count = 1 + random() % 600, width = 1 + random() % ColumnTile::kMaxColumns;
+    std::vector<std::vector<float>> values;
+    for (size_t j = 0; j < width; ++j) values.push_back(RandomValues<float>(random, count));
+    const StridedMatrix matrix(ValueType::kFloat32, values, random);
+    std::vector<ColumnView> columns;
+    for (size_t j = 0; j < width; ++j) columns.emplace_back(name, matrix.view().column(j));
+    const size_t begin = random() % count;
+    const size_t end = begin + 1 + random() % std::min(count - begin, ColumnTile::kMaxRows);
+    ColumnTile tile;
+    const bool contiguous = matrix.view().row_stride_bytes == sizeof(float);
+    ASSERT_EQ(tile.Copy(columns, begin, end), !contiguous);
+    ++(contiguous ? refused : copied);
+    if (contiguous) continue;
+    for (size_t j = 0; j < width; ++j) {
+      ASSERT_EQ(tile.column(j).length(), end - begin);
+      const Readings copy = ReadAll(tile.column(j), 0, end - begin, 1);
+      const Readings original = ReadAll(columns[j], begin, end, 1);
+      ASSERT_EQ(copy.floats, original.floats);
+      ASSERT_EQ(copy.numbers, original.numbers);
+    }
+  }
+  EXPECT_GT(copied, 50u);
+  EXPECT_GT(refused, 10u);
+}
+
+TEST(ColumnTile, RefusesColumnsOfSeveralTypesOrStridesOrOfArrow) {
+  const double numbers[8] = {};
+  const std::string name = "v";
+  const ColumnView a(name, {ValueType::kFloat64, numbers, 16, 4});
+  const ColumnView other_stride(name, {ValueType::kFloat64, numbers, 24, 2});
+  const ColumnView other_type(name, {ValueType::kInt64, numbers, 16, 4});
+  const Table arrow = TestTable().Add("v", std::vector<double>{1, 2}).ToTable();
+  ColumnTile tile;
+  EXPECT_TRUE(tile.Copy(std::vector{a, a}, 0, 2));
+  EXPECT_FALSE(tile.Copy(std::vector{a, other_stride}, 0, 2));
+  EXPECT_FALSE(tile.Copy(std::vector{a, other_type}, 0, 2));
+  EXPECT_FALSE(tile.Copy(std::vector{a, arrow.chunk(0).column(0)}, 0, 2));
+  EXPECT_FALSE(tile.Copy(std::vector{arrow.chunk(0).column(0)}, 0, 2));
+}
+
 TEST(StridedValues, AStrideOfZeroRepeatsAValue) {
   const double value = 2.5;
   const std::string name = "v";

@@ -61,6 +61,25 @@ struct MemoryLayout {
   std::string_view format;  // Arrow's
 };
 std::optional<MemoryLayout> LayoutInMemory(ValueType type);
+// Bytes of a value in strided memory.
+inline size_t MemorySize(ValueType type) {
+  switch (type) {
+    case ValueType::kBool:
+    case ValueType::kInt8:
+    case ValueType::kUInt8:
+      return 1;
+    case ValueType::kInt16:
+    case ValueType::kUInt16:
+    case ValueType::kFloat16:
+      return 2;
+    case ValueType::kInt32:
+    case ValueType::kUInt32:
+    case ValueType::kFloat32:
+      return 4;
+    default:
+      return 8;
+  }
+}
 
 // "list<…>", "binary", … for messages about formats that are refused.
 std::string DescribeFormat(std::string_view format);

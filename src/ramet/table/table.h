@@ -127,6 +127,7 @@ struct MatrixView {
 
 class ColumnView {
  public:
+  ColumnView() = default;  // to be assigned
   // Values outside any table; `name` (for messages) and the memory must outlive the view.
   ColumnView(const std::string& name, const StridedValues& values);
 
@@ -156,11 +157,12 @@ class ColumnView {
 
  private:
   friend class Chunk;
+  friend class ColumnTile;
   ColumnView(const Field& field, const ArrowArray& array, size_t offset, size_t length);
 
-  const std::string* name_;
-  ValueType type_;
-  size_t length_;
+  const std::string* name_ = nullptr;
+  ValueType type_ = ValueType::kNull;
+  size_t length_ = 0;
   // Arrow's: `offset_` of the first row in the buffers, parents' offsets included.
   const Field* field_ = nullptr;
   const ArrowArray* array_ = nullptr;
@@ -168,6 +170,23 @@ class ColumnView {
   // Strided, where array_ is null.
   const char* data_ = nullptr;
   ptrdiff_t stride_ = 0;
+};
+
+// A copy of some rows of columns of a row-major matrix, which share cache lines, made row by row.
+class ColumnTile {
+ public:
+  static constexpr size_t kMaxRows = 256, kMaxColumns = 16;
+
+  // Rows [begin, end) of columns that lie in memory with one type and one stride. False, and
+  // nothing done, where they are not so, or each is contiguous and better read by itself.
+  bool Copy(std::span<const ColumnView> columns, size_t begin, size_t end);
+  // Row begin + i of columns[j] is row i.
+  const ColumnView& column(size_t j) const { return views_[j]; }
+
+ private:
+  static constexpr size_t kStride = kMaxRows + 16;  // no power of two: other sets of the cache
+  ColumnView views_[kMaxColumns];
+  uint64_t values_[kMaxColumns * kStride];
 };
 
 // Columns of a table made by Table::FromColumns.
