@@ -420,6 +420,19 @@ class BaseHistGradientBoosting(CardMixin, BaseEstimator):  # type: ignore[misc]
         ValueError
             If it is no model, damaged, of a newer Ramet, or predicts classes where `cls` predicts numbers (or the other
             way round).
+
+        Examples
+        --------
+        >>> import pathlib, tempfile
+        >>> import numpy as np
+        >>> from ramet import HistGradientBoostingClassifier
+        >>> X = np.arange(100.0).reshape(-1, 1)
+        >>> model = HistGradientBoostingClassifier(max_iter=3, max_depth=2).fit(X, X.ravel() > 50)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     model.save(pathlib.Path(folder) / "half.ramet")
+        ...     loaded = HistGradientBoostingClassifier.load(pathlib.Path(folder) / "half.ramet")
+        >>> loaded.max_depth, bool((loaded.predict(X) == model.predict(X)).all())
+        (2, True)
         """
         return cls._of(_fitted.from_model(_core.Model.load(os.fspath(path))), os.fspath(path))
 

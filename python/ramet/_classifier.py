@@ -288,7 +288,16 @@ class HistGradientBoostingClassifier(ClassifierMixin, BaseHistGradientBoosting):
         Returns
         -------
         p : ndarray of shape (n_samples, n_classes)
-            In the order of `classes_`.
+            In the order of `classes_`; each row sums to 1.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from ramet import HistGradientBoostingClassifier
+        >>> X, y = load_iris(return_X_y=True)
+        >>> model = HistGradientBoostingClassifier(max_iter=5).fit(X, y)
+        >>> model.predict_proba(X[:2]).shape
+        (2, 3)
         """
         return self._response(X)
 
@@ -304,6 +313,15 @@ class HistGradientBoostingClassifier(ClassifierMixin, BaseHistGradientBoosting):
         -------
         p : ndarray of shape (n_samples, n_classes)
             In the order of `classes_`.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from ramet import HistGradientBoostingClassifier
+        >>> X, y = load_iris(return_X_y=True)
+        >>> model = HistGradientBoostingClassifier(max_iter=5).fit(X, y)
+        >>> bool((model.predict_log_proba(X) <= 0).all())
+        True
         """
         with np.errstate(divide="ignore"):
             return np.log(self._response(X))
@@ -320,6 +338,15 @@ class HistGradientBoostingClassifier(ClassifierMixin, BaseHistGradientBoosting):
         -------
         decision : ndarray of shape (n_samples,) or (n_samples, n_classes)
             The log-odds of ``classes_[1]`` for two classes; one score per class for more.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from ramet import HistGradientBoostingClassifier
+        >>> X, y = load_iris(return_X_y=True)
+        >>> model = HistGradientBoostingClassifier(max_iter=5).fit(X, y)
+        >>> model.decision_function(X).shape
+        (150, 3)
         """
         return self._raw(X)
 
@@ -335,6 +362,15 @@ class HistGradientBoostingClassifier(ClassifierMixin, BaseHistGradientBoosting):
         ------
         y : ndarray of shape (n_samples,)
             The predicted classes.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from ramet import HistGradientBoostingClassifier
+        >>> X, y = load_iris(return_X_y=True)
+        >>> model = HistGradientBoostingClassifier(max_iter=5).fit(X, y)
+        >>> [round(float((stage == y).mean()), 2) > 0.9 for stage in model.staged_predict(X)][-1]
+        True
         """
         classes = self.classes_
         for raw in self._staged_raw(X):
@@ -353,6 +389,15 @@ class HistGradientBoostingClassifier(ClassifierMixin, BaseHistGradientBoosting):
         ------
         p : ndarray of shape (n_samples, n_classes)
             The probabilities.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from ramet import HistGradientBoostingClassifier
+        >>> X, y = load_iris(return_X_y=True)
+        >>> model = HistGradientBoostingClassifier(max_iter=5).fit(X, y)
+        >>> sum(1 for _ in model.staged_predict_proba(X))
+        5
         """
         model = self.model_
         for raw in self._staged_raw(X):
@@ -370,6 +415,15 @@ class HistGradientBoostingClassifier(ClassifierMixin, BaseHistGradientBoosting):
         ------
         decision : ndarray of shape (n_samples,) or (n_samples, n_classes)
             The raw scores.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from ramet import HistGradientBoostingClassifier
+        >>> X, y = load_iris(return_X_y=True)
+        >>> model = HistGradientBoostingClassifier(max_iter=5).fit(X, y)
+        >>> [scores.shape for scores in model.staged_decision_function(X[:2])][-1]
+        (2, 3)
         """
         for raw in self._staged_raw(X):
             yield raw[:, 0] if raw.shape[1] == 1 else raw

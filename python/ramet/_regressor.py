@@ -289,6 +289,15 @@ class HistGradientBoostingRegressor(RegressorMixin, BaseHistGradientBoosting):  
         ------
         y : ndarray of shape (n_samples,)
             The predicted values.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from ramet import HistGradientBoostingRegressor
+        >>> X = np.arange(100.0).reshape(-1, 1)
+        >>> model = HistGradientBoostingRegressor(max_iter=3).fit(X, X.ravel())
+        >>> [float(np.abs(stage - X.ravel()).mean().round()) for stage in model.staged_predict(X)]
+        [23.0, 20.0, 18.0]
         """
         model = self.model_
         for raw in self._staged_raw(X):
