@@ -201,3 +201,19 @@ def test_every_name_of_the_package_is_in_the_reference() -> None:
         for name in module.__all__:
             if not name.startswith("_") and not inspect.ismodule(getattr(module, name)):
                 assert re.search(rf":: ({module.__name__}\.)?{name}\b", reference), f"{name} is not in docs/reference"
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "bindings/README.md"]
+)
+def test_links_to_files_lead_somewhere(page: str) -> None:
+    """Sphinx checks those of its own pages."""
+    path = ROOT / page
+    for link in re.findall(r"\]\(([^)\s]+)\)", path.read_text(encoding="utf-8")):
+        if "://" not in link:
+            file, _, anchor = link.partition("#")
+            target = path.parent / file if file else path
+            assert target.exists(), link
+            if anchor and target.suffix == ".md":
+                headings = re.findall(r"^#+ (.*)$", target.read_text(encoding="utf-8"), re.M)
+                assert anchor in {re.sub(r"[^\w\- ]", "", h).lower().replace(" ", "-") for h in headings}, link
