@@ -16,7 +16,6 @@ import numpy as np
 
 from ramet import HistGradientBoostingClassifier, _core
 
-
 Clock = Callable[[], float]
 
 
