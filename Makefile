@@ -53,6 +53,7 @@ demo: release  ## train on the flights of 2013 and prove that the model is the s
 
 docs: python  ## build/docs: the documentation, with its pictures drawn and its links checked
 	@scripts/bootstrap.sh docs/requirements.txt
+	@rm -rf build/docs
 	@$(PYTHON) -m sphinx -E -W --keep-going -q -b html docs build/docs
 	@echo "build/docs/index.html"
 

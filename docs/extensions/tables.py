@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import inspect
 import math
-import os
+import re
 import subprocess
 import sys
+import textwrap
 from typing import Any
 
 from docutils import nodes
@@ -114,9 +115,16 @@ class CommandHelp(Directive):
 
     def run(self) -> list[nodes.Node]:
         command = [sys.executable, "-m", "ramet", *self.arguments, "--help"]
-        environment = {**os.environ, "COLUMNS": "100"}
-        text = subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
-        return [nodes.literal_block(text, text.rstrip(), language="text", classes=["ramet-help"])]
+        text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        text = "\n".join(_wrapped(line) for line in text.rstrip().splitlines())
+        return [nodes.container("", nodes.literal_block(text, text, language="text"), classes=["ramet-help"])]
+
+
+def _wrapped(line: str, width: int = 98) -> str:
+    """A line of help, with what is too long below its second column."""
+    start = re.match(r"\s*\S.*?\s{2,}(?=\S)", line) or re.match(r"\s*", line)
+    indent = " " * (start.end() if start else 0)
+    return textwrap.fill(line, width, subsequent_indent=indent, break_long_words=False) if len(line) > width else line
 
 
 def _value(value: Any) -> str:
