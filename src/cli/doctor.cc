@@ -1,6 +1,6 @@
 // ramet doctor: what this machine gives the command, for reports and puzzled users.
 #include <hwy/highway.h>
-#include <openssl/crypto.h>
+#include <openssl/opensslv.h>
 #include <sched.h>
 #include <tbb/version.h>
 #include <unistd.h>
@@ -62,7 +62,7 @@ Json Libraries(const TableSource& source) {
       {"ramet", RAMET_VERSION},
       {"oneTBB", std::string(TBB_runtime_version()) + " (interface " + std::to_string(tbb) + ")"},
       {"Highway", dotted(HWY_MAJOR, HWY_MINOR, HWY_PATCH)},
-      {"OpenSSL", OpenSSL_version(OPENSSL_VERSION)},
+      {"OpenSSL", OPENSSL_VERSION_TEXT},
       {"CLI11", CLI11_VERSION},
       {"nlohmann-json", dotted(NLOHMANN_JSON_VERSION_MAJOR, NLOHMANN_JSON_VERSION_MINOR,
                                NLOHMANN_JSON_VERSION_PATCH)}};

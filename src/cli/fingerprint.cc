@@ -52,27 +52,6 @@ Status AddStrings(const ColumnView& column, size_t begin, size_t end, std::strin
 
 }  // namespace
 
-Sha256::Sha256() : context_(EVP_MD_CTX_new(), EVP_MD_CTX_free) {
-  RAMET_CHECK(context_ != nullptr && EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) == 1);
-}
-
-void Sha256::Add(std::string_view bytes) {
-  RAMET_CHECK(EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()) == 1);
-}
-
-std::string Sha256::Hex() {
-  unsigned char digest[EVP_MAX_MD_SIZE];
-  unsigned int size = 0;
-  RAMET_CHECK(EVP_DigestFinal_ex(context_.get(), digest, &size) == 1);
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::string text;
-  for (unsigned int i = 0; i < size; ++i) {
-    text += kDigits[digest[i] >> 4];
-    text += kDigits[digest[i] & 15];
-  }
-  return text;
-}
-
 Fingerprint::Fingerprint(const Schema& schema) : columns_(schema.fields.size()) {
   for (size_t i = 0; i < columns_.size(); ++i) {
     const char tag = Tag(schema.fields[i]);

@@ -14,29 +14,15 @@
 //       does not count: it is not in the model's body.
 #pragma once
 
-#include <openssl/evp.h>
-
-#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "ramet/base/sha256.h"
 #include "ramet/parallel/context.h"
 #include "ramet/table/table.h"
 
 namespace ramet {
-
-// SHA-256 in pieces.
-class Sha256 {
- public:
-  Sha256();
-  void Add(std::string_view bytes);
-  // 64 hexadecimal digits; nothing may be added after.
-  std::string Hex();
-
- private:
-  std::unique_ptr<EVP_MD_CTX, void (*)(EVP_MD_CTX*)> context_;
-};
 
 class Fingerprint {
  public:
