@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <exception>
 #include <optional>
 #include <utility>
 
@@ -55,6 +56,31 @@ class PieceScope {
   FloatingPointGuard guard_;
 };
 
+// The first exception of work that threads share. None crosses oneTBB, which may have a C++ runtime
+// of its own.
+class Failure {
+ public:
+  template <class Work>
+  void Catch(const Work& work) noexcept {
+    try {
+      work();
+    } catch (...) {
+      if (claimed_.exchange(true)) return;
+      exception_ = std::current_exception();
+      there_.store(true, std::memory_order_release);
+    }
+  }
+  bool claimed() const { return claimed_.load(std::memory_order_relaxed); }
+  // Once all work has ended.
+  void Rethrow() const {
+    if (there_.load(std::memory_order_acquire)) std::rethrow_exception(exception_);
+  }
+
+ private:
+  std::atomic<bool> claimed_{false}, there_{false};
+  std::exception_ptr exception_;
+};
+
 // A loop as the caller wrote it, and the order of its pieces.
 class Loop {
  public:
@@ -63,15 +89,19 @@ class Loop {
 
   void RunPieces(size_t first, size_t last) {
     const PieceScope scope(order_);
-    for (size_t piece = first; piece != last; ++piece) {
-      const size_t piece_begin = begin_ + piece * grain_;
-      body_(piece_begin, std::min(end_, piece_begin + grain_));
-    }
+    failure_.Catch([&] {
+      for (size_t piece = first; piece != last && !failure_.claimed(); ++piece) {
+        const size_t piece_begin = begin_ + piece * grain_;
+        body_(piece_begin, std::min(end_, piece_begin + grain_));
+      }
+    });
   }
+  void Rethrow() const { failure_.Rethrow(); }
 
  private:
   size_t begin_, end_, grain_;
   FunctionRef<void(size_t, size_t)> body_;
+  Failure failure_;
   LoopOrder order_;  // last: it tells that all of the above is written
 };
 
@@ -133,11 +163,13 @@ void RunOnThreads(const Context& context, FunctionRef<void()> body) {
     no_cap.emplace(tbb::global_control::max_allowed_parallelism, kNoCap);
   tbb::task_arena arena(threads);
   LoopOrder order;
+  Failure failure;
   arena.execute([&] {
     const Alone scope(false);
     const PieceScope piece(order);
-    body();
+    failure.Catch(body);
   });
+  failure.Rethrow();
 }
 
 void ParallelFor(size_t begin, size_t end, size_t grain, FunctionRef<void(size_t, size_t)> body) {
@@ -150,9 +182,12 @@ void ParallelFor(size_t begin, size_t end, size_t grain, FunctionRef<void(size_t
     return;
   }
   Loop loop(begin, end, grain, body);
-  if (alone || !MayStartThreads()) return loop.RunPieces(0, pieces);
-  tbb::parallel_for(tbb::blocked_range<size_t>(0, pieces, 1), LoopTask{&loop},
-                    tbb::simple_partitioner());
+  if (alone || !MayStartThreads())
+    loop.RunPieces(0, pieces);
+  else
+    tbb::parallel_for(tbb::blocked_range<size_t>(0, pieces, 1), LoopTask{&loop},
+                      tbb::simple_partitioner());
+  loop.Rethrow();
 }
 
 void ParallelInvoke(FunctionRef<void()> first, FunctionRef<void()> second) {
