@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import doctest
 import importlib
 import inspect
+import pkgutil
 import re
 import sys
 from pathlib import Path
@@ -29,6 +31,22 @@ def test_examples_of_a_page_print_what_it_says(page: Path, tmp_path: Path, monke
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MPLBACKEND", "Agg")
     assert examples.run_page(page) > 0
+
+
+MODULES = [name for _, name, package in pkgutil.iter_modules(ramet.__path__, "ramet.") if not package]
+
+
+@pytest.mark.parametrize("name", ["ramet", *(m for m in MODULES if m not in ("ramet._core", "ramet.__main__"))])
+def test_examples_of_docstrings_print_what_they_say(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    assert doctest.testmod(importlib.import_module(name)).failed == 0
+
+
+@pytest.mark.parametrize("name", ramet.__all__)
+def test_public_names_have_an_example(name: str) -> None:
+    if inspect.isclass(found := getattr(ramet, name)) or inspect.isfunction(found):
+        assert ">>>" in (found.__doc__ or "")
 
 
 # ── "Coming from": a table's first column names the other library's parameters, its second Ramet's ──
