@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "ramet/model/model.h"
@@ -51,6 +53,64 @@ inline std::vector<double> NaiveScores(const Model& model, const NaiveRow& row, 
         tree.nodes[static_cast<size_t>(NaiveLeaf(model, tree, row))].value;
   }
   return scores;
+}
+
+// Where decisions tip: the model's thresholds, their neighbours, the ends of the numbers, zeros and
+// missing.
+inline std::vector<double> TippingPoints(const Model& model, size_t feature) {
+  std::vector<double> points = {kMissing,
+                                std::numeric_limits<double>::infinity(),
+                                -std::numeric_limits<double>::infinity(),
+                                0.0,
+                                -0.0,
+                                1e-320,
+                                1.0};
+  for (const Tree& tree : model.trees) {
+    for (const Node& node : tree.nodes) {
+      if (node.feature != static_cast<int32_t>(feature) || node.category_set >= 0) continue;
+      points.push_back(node.threshold);
+      points.push_back(std::nextafter(node.threshold, std::numeric_limits<double>::infinity()));
+      points.push_back(std::nextafter(node.threshold, -std::numeric_limits<double>::infinity()));
+    }
+  }
+  return points;
+}
+
+// A chain of splits on feature 0 with the given number of thresholds, over some trees of 999 splits
+// each.
+inline Model ModelOfManyThresholds(size_t thresholds) {
+  Model model;
+  model.loss = "squared_error";
+  model.features.resize(2);
+  model.feature_names = {"x", "z"};
+  model.feature_types = {"float64", "float64"};
+  model.base_scores = {0.125};
+  constexpr size_t kSplits = 999;
+  for (size_t first = 0; first < thresholds; first += kSplits) {
+    Tree tree;
+    // Balanced over [low, high): children are added behind.
+    std::vector<std::pair<size_t, size_t>> ranges = {
+        {first, std::min(thresholds, first + kSplits)}};
+    tree.nodes.resize(1);
+    for (size_t i = 0; i < tree.nodes.size(); ++i) {
+      const auto [low, high] = ranges[i];
+      if (low == high) {
+        tree.nodes[i].value = static_cast<double>(low) + 0.5;
+        continue;
+      }
+      const size_t middle = (low + high) / 2;
+      tree.nodes[i] = {.feature = 0,
+                       .left = static_cast<int32_t>(tree.nodes.size()),
+                       .threshold = static_cast<double>(middle),
+                       .gain = 1,
+                       .missing_left = i % 2 == 0};
+      tree.nodes.resize(tree.nodes.size() + 2);
+      ranges.push_back({low, middle});
+      ranges.push_back({middle + 1, high});
+    }
+    model.trees.push_back(std::move(tree));
+  }
+  return model;
 }
 
 }  // namespace ramet
