@@ -32,6 +32,7 @@ copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 
 toc_object_entries_show_parents = "hide"
+autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # the docstrings say the types
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
