@@ -289,6 +289,7 @@ class BaseHistGradientBoosting(CardMixin, BaseEstimator):  # type: ignore[misc]
     def train_score_(self) -> NDArray[np.float64]:
         """Scores on the training rows, before the first round and after each; greater is better.
 
+        On about 200,000 of the rows, chosen by hash, where there are more.
         Computed according to `scoring`; with 'loss', minus the loss's metric. Empty without early stopping.
         """
         return self._state().train_score

@@ -19,6 +19,7 @@ enum class Purpose : uint64_t {
   kFeatureSample = 3,
   kRounding = 4,
   kValidation = 5,
+  kTrainingMetrics = 6,
 };
 
 constexpr uint64_t Mix64(uint64_t x) {

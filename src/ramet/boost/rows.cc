@@ -24,6 +24,18 @@ std::vector<uint32_t> Filter(size_t n, const Keep& keep) {
       [](Rows& into, const Rows& from) { into.insert(into.end(), from.begin(), from.end()); });
 }
 
+// Each of the candidates (all rows if there are none) with probability `share`.
+std::vector<uint32_t> Sample(size_t num_rows, std::span<const uint32_t> candidates, double share,
+                             uint64_t key) {
+  std::vector<uint32_t> chosen =
+      Filter(candidates.empty() ? num_rows : candidates.size(), [&](size_t i) {
+        return Uniform(CounterHash(key, candidates.empty() ? i : candidates[i])) < share;
+      });
+  if (!candidates.empty())
+    for (uint32_t& row : chosen) row = candidates[row];
+  return chosen;
+}
+
 }  // namespace
 
 HoldOut::HoldOut(const TrainParameters& parameters, bool enabled)
@@ -52,14 +64,14 @@ std::vector<uint32_t> TrainingRows(size_t num_rows, std::span<const float> weigh
 
 std::vector<uint32_t> SampleRound(size_t num_rows, std::span<const uint32_t> candidates,
                                   double subsample, uint64_t seed, uint64_t round) {
-  const uint64_t key = StreamKey(seed, Purpose::kRowSample, round);
-  std::vector<uint32_t> chosen =
-      Filter(candidates.empty() ? num_rows : candidates.size(), [&](size_t i) {
-        return Uniform(CounterHash(key, candidates.empty() ? i : candidates[i])) < subsample;
-      });
-  if (!candidates.empty())
-    for (uint32_t& row : chosen) row = candidates[row];
-  return chosen;
+  return Sample(num_rows, candidates, subsample, StreamKey(seed, Purpose::kRowSample, round));
+}
+
+std::vector<uint32_t> MeasuredRows(size_t num_rows, std::vector<uint32_t> rows) {
+  const size_t count = rows.empty() ? num_rows : rows.size();
+  if (count <= kMostMeasuredRows) return rows;
+  const double share = static_cast<double>(kMostMeasuredRows) / static_cast<double>(count);
+  return Sample(num_rows, rows, share, StreamKey(0, Purpose::kTrainingMetrics));
 }
 
 }  // namespace ramet

@@ -36,4 +36,9 @@ std::vector<uint32_t> TrainingRows(size_t num_rows, std::span<const float> weigh
 std::vector<uint32_t> SampleRound(size_t num_rows, std::span<const uint32_t> candidates,
                                   double subsample, uint64_t seed, uint64_t round);
 
+// The training rows that metrics are computed on, ascending: `rows` (all `num_rows` if empty), or
+// about kMostMeasuredRows of them where there are more. Empty means all.
+inline constexpr size_t kMostMeasuredRows = 200'000;
+std::vector<uint32_t> MeasuredRows(size_t num_rows, std::vector<uint32_t> rows);
+
 }  // namespace ramet

@@ -106,6 +106,20 @@ TEST(HoldOut, DisabledHoldsNothingOut) {
   EXPECT_TRUE(TrainingRows(3, std::vector<float>{1, 3, 2}, hold_out).empty());
 }
 
+TEST(MeasuredRows, AreAllUpToAMostAndAboutThatManyAbove) {
+  const size_t most = kMostMeasuredRows;
+  EXPECT_TRUE(MeasuredRows(most, {}).empty());
+  EXPECT_EQ(MeasuredRows(3 * most, {7, 9}), (Rows{7, 9}));
+  const Rows sample = MeasuredRows(5 * most, {});
+  EXPECT_TRUE(std::is_sorted(sample.begin(), sample.end()));
+  EXPECT_NEAR(static_cast<double>(sample.size()), static_cast<double>(most), 5 * std::sqrt(most));
+  Rows odd(2 * most);
+  for (size_t i = 0; i < odd.size(); ++i) odd[i] = static_cast<uint32_t>(2 * i + 1);
+  const Rows of_odd = MeasuredRows(5 * most, odd);
+  EXPECT_NEAR(static_cast<double>(of_odd.size()), static_cast<double>(most), 5 * std::sqrt(most));
+  for (const uint32_t row : of_odd) ASSERT_EQ(row % 2, 1u);
+}
+
 // Rounds until a stop is called for, and the best one; values[0] is before the first round.
 std::pair<size_t, size_t> StopOf(bool higher_is_better, double tol, size_t patience,
                                  const std::vector<double>& values) {

@@ -73,8 +73,9 @@ std::vector<Watch> WatchesOn(const Dataset& data, DataRole role, std::string_vie
   if (holds_out)
     watches.emplace_back(kHeldOutSet, data, HeldOutRows(data.num_rows, hold_out), kind);
   if (measuring.training_rows)
-    watches.emplace_back(kTrainingSet, data, TrainingRows(data.num_rows, data.weights, hold_out),
-                         kind);
+    watches.emplace_back(
+        kTrainingSet, data,
+        MeasuredRows(data.num_rows, TrainingRows(data.num_rows, data.weights, hold_out)), kind);
   return watches;
 }
 
