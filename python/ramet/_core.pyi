@@ -121,7 +121,7 @@ class Metric:
     # labels: targets, or class indices as float64.
 
 class RoundReport:
-    round: int  # 1-based, rounds of an initial model included; 0: before the first round
+    round: int  # 1-based, rounds of an initial model included
     rounds: int  # planned
     seconds: float
     learning_rate: float
