@@ -19,7 +19,8 @@ _PACKED = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".lz4": "lz4"}
 def _row_pattern(delimiter: str) -> re.Pattern[bytes]:
     """One row with its end, as Arrow reads it: quotes count at the start of a field only."""
     mark = re.escape(delimiter.encode())
-    value = rb'(?:"[^"]*(?:""[^"]*)*")?[^' + mark + rb"\r\n]*"
+    rest = rb"[^" + mark + rb"\r\n]*"
+    value = rb'(?:"[^"]*(?:""[^"]*)*"(?!")' + rest + rb'|(?!")' + rest + rb")"
     return re.compile(value + rb"(?:" + mark + value + rb")*(?:\r\n|\r|\n)")
 
 
@@ -66,7 +67,7 @@ class Blocks:
             end = row.end() if row else len(self._left) if self._ended else 0
             size *= 2
         names = pyarrow.csv.read_csv(
-            pa.BufferReader(self._left[:end]),
+            pa.BufferReader(self._left[:end] + b"\n"),
             read_options=pyarrow.csv.ReadOptions(use_threads=False, autogenerate_column_names=True),
             parse_options=pyarrow.csv.ParseOptions(delimiter=self._delimiter, newlines_in_values=True),
             convert_options=pyarrow.csv.ConvertOptions(strings_can_be_null=False, null_values=[], check_utf8=False),
