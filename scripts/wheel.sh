@@ -26,6 +26,7 @@ for python in "${@:-.venv/bin/python3}"; do
     --config-settings=cmake.define.TBB_DIR="$environment/lib/cmake/tbb"
   LD_LIBRARY_PATH="$environment/lib" auditwheel repair --wheel-dir "$raw/repaired" "$raw"/*.whl >"$raw/log" 2>&1 ||
     { cat "$raw/log"; exit 1; }
+  .venv/bin/python3 tests/arithmetic_test.py build/wheel-"$(basename "$raw"/*.whl .whl | cut -d- -f3-)"/src/ramet/*/lib*.a
   auditwheel show "$raw"/repaired/*.whl | sed '/^$/d'
   mv "$raw"/repaired/*.whl build/wheels
   rm -r "$raw"

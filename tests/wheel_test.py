@@ -22,6 +22,8 @@ COMPANIONS = {
     "newest": ["pyarrow", "scikit-learn", "numpy"],
 }
 
+OLDEST_GLIBC = "manylinux_2_28"
+
 PROGRAM = """
 import os, shutil, subprocess, sys
 from pathlib import Path
@@ -89,6 +91,8 @@ def main() -> None:
     pythons = os.environ.get("PYTHONS", sys.executable).split()
     checked = 0
     for wheel in wheels:
+        if OLDEST_GLIBC not in wheel.name:
+            sys.exit(f"{wheel.name}: the tag is not {OLDEST_GLIBC}: see bindings/old_glibc.cc")
         for python in pythons:
             if not fits(wheel, python):
                 continue

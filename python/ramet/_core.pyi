@@ -68,8 +68,8 @@ class Model:
     num_trees: int
     def importance(self, kind: str) -> NDArray[np.float64]: ...  # "gain" | "split"
     def tree(self, index: int) -> dict[str, NDArray[Any]]: ...
-    # arrays of one entry per node: feature (int32, -1 leaf), left, right (int32, -1 leaf), threshold, value, gain (f64),
-    # count (uint64), missing_left (bool), category_set (int32, -1)
+    # arrays of one entry per node: feature (int32, -1 leaf), left, right (int32, -1 leaf), threshold, value, gain
+    # (float64), count (uint64), missing_left (bool), category_set (int32, -1)
     def tree_category_set(
         self, tree: int, set: int
     ) -> tuple[list[int], bool]: ...  # category indices left; others_left
@@ -97,10 +97,10 @@ class Dataset:
         metrics: Sequence[str | Metric] = (),
         watch_training: bool = False,
     ) -> Dataset: ...
-    # `table` is used up. `numeric`: also dictionary-of-number features. `reference`: the training set of a validation set.
+    # `table` is used up. `numeric`: also dictionary-of-number features. `reference`: the training set of an eval set.
     # `validation`: with initial_model, whether a set to watch is given beside the training set (see ContinueFrom).
     # class weights are applied here (parameters["class_weight"]).
-    # `metrics`, `watch_training`: as train() will be given, where there is an initial model whose rounds are measured too.
+    # `metrics`, `watch_training`: as train() will be given, where there is an initial model: its rounds are measured too.
     num_rows: int
     feature_names: list[str]
     feature_kinds: list[str]
@@ -153,13 +153,14 @@ def train(
         [NDArray[np.float64], NDArray[np.float64], NDArray[np.float32] | None], tuple[NDArray[Any], NDArray[Any]]
     ]
     | None = None,
-    # gradients(labels, raw_scores (rows x outputs; 1-D where there is one), weights) -> gradient, hessian of the same shape,
+    # gradients(labels, raw_scores (rows x outputs; 1-D where there is one), weights) -> gradient, hessian of that shape,
     # weights NOT yet applied by the caller: the engine multiplies by them
 ) -> TrainResult: ...
 
 # Sets watched: eval_sets in order, or, with early stopping and no eval set, the rows held out, called "validation".
 # `metrics`: the first is what early stopping watches if given, else parameters["metric"].
-# Interrupted: KeyboardInterrupt whose attribute `result` is a TrainResult of the rounds so far (also for an exception of a callback).
+# Interrupted: KeyboardInterrupt whose attribute `result` is a TrainResult of the rounds so far, as has the exception of
+# a callback.
 
 class Predictor:
     def __init__(self, model: Model) -> None: ...
@@ -195,16 +196,16 @@ def compute_metric(
 
 # `loss`: what the raw scores are of; "": they are predictions.
 
-# The command, and what its readers in Python share with the engine's own. Text goes to the process's standard output and
-# error; a signal's exception stops the run, and the exit code says so.
+# The command, and what its readers in Python share with the engine's own. Text goes to the process's standard output
+# and error; a signal's exception stops the run, and the exit code says so.
 class UsageError(ValueError): ...  # exit code 2; of open_files and the functions below
 
 def run_command(
     argv: Sequence[bytes], open_files: Callable[..., object], versions: Sequence[tuple[str, str]]
 ) -> int: ...
 
-# open_files(paths: list[bytes], *, columns, drop, types, missing, delimiter, format, threads, cancelled) -> an object with
-# a `schema`, which iterates over record batches; UsageError, OSError, KeyboardInterrupt and ValueError are its errors.
+# open_files(paths: list[bytes], *, columns, drop, types, missing, delimiter, format, threads, cancelled) -> an object
+# with a `schema`, which iterates over record batches; UsageError, OSError, KeyboardInterrupt, ValueError are its errors.
 missing_spellings: tuple[str, ...]
 
 def available_memory() -> int: ...

@@ -16,7 +16,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import Ramet, command_path, regression_table, table
+from command_line import Ramet, command_path, regression_table, table
 
 TRAIN = ("train", "a.csv", "--label", "y", "--out", "m.ramet", "--max-iter", "5")
 WORLD, USAGE = 1, 2

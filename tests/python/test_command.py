@@ -17,7 +17,7 @@ import pyarrow.csv
 import pyarrow.feather
 import pyarrow.parquet as pq
 import pytest
-from conftest import Ramet, regression_table, table
+from command_line import Ramet, regression_table, table
 
 TRAIN = ("train", "a.csv", "--label", "y", "--max-iter", "20", "--min-samples-leaf", "3")
 
