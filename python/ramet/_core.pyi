@@ -100,7 +100,7 @@ class Dataset:
     # `table` is used up. `numeric`: also dictionary-of-number features. `reference`: the training set of an eval set.
     # `validation`: with initial_model, whether a set to watch is given beside the training set (see ContinueFrom).
     # class weights are applied here (parameters["class_weight"]).
-    # `metrics`, `watch_training`: as train() will be given, where there is an initial model: its rounds are measured too.
+    # `metrics`, `watch_training`: as train() will be given, where there is an initial model: its rounds count too.
     num_rows: int
     feature_names: list[str]
     feature_kinds: list[str]
@@ -153,7 +153,7 @@ def train(
         [NDArray[np.float64], NDArray[np.float64], NDArray[np.float32] | None], tuple[NDArray[Any], NDArray[Any]]
     ]
     | None = None,
-    # gradients(labels, raw_scores (rows x outputs; 1-D where there is one), weights) -> gradient, hessian of that shape,
+    # gradients(labels, raw_scores (rows x outputs; 1-D where there is one), weights) -> gradient, hessian so shaped,
     # weights NOT yet applied by the caller: the engine multiplies by them
 ) -> TrainResult: ...
 
@@ -205,7 +205,7 @@ def run_command(
 ) -> int: ...
 
 # open_files(paths: list[bytes], *, columns, drop, types, missing, delimiter, format, threads, cancelled) -> an object
-# with a `schema`, which iterates over record batches; UsageError, OSError, KeyboardInterrupt, ValueError are its errors.
+# with a `schema`, which iterates over record batches; it may raise UsageError, OSError, KeyboardInterrupt, ValueError.
 missing_spellings: tuple[str, ...]
 
 def available_memory() -> int: ...
