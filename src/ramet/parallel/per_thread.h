@@ -4,20 +4,28 @@
 // thread may run another piece, which would use the same object.
 #pragma once
 
-#include <tbb/enumerable_thread_specific.h>
-
 #include <memory>
+#include <mutex>
+#include <thread>
+#include <unordered_map>
 
 namespace ramet {
 
+// Not oneTBB's: that takes memory from an allocator whose locks a forked process may find taken.
 template <class T>
 class PerThread {
  public:
-  T& Local() { return objects_.local(); }
+  // Called once a piece: a lock is little beside the piece.
+  T& Local() {
+    const std::lock_guard lock(mutex_);
+    std::unique_ptr<T>& object = objects_[std::this_thread::get_id()];
+    if (object == nullptr) object = std::make_unique<T>();
+    return *object;
+  }
 
  private:
-  // Not oneTBB's allocator, whose locks a forked process may find taken.
-  tbb::enumerable_thread_specific<T, std::allocator<T>> objects_;
+  std::mutex mutex_;
+  std::unordered_map<std::thread::id, std::unique_ptr<T>> objects_;
 };
 
 }  // namespace ramet
