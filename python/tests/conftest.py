@@ -1,6 +1,7 @@
 """Shared by all Python tests: exceptions of foreign suites, random seeds."""
 
 import fnmatch
+import signal
 
 import pytest
 
@@ -18,3 +19,11 @@ def pytest_collection_modifyitems(items):
 def global_random_seed():
     """What scikit-learn's suites take their seeds from."""
     return 42
+
+
+@pytest.fixture(autouse=True, scope="session")
+def ctrl_c_raises():
+    """A shell that starts the tests in the background has told them to ignore SIGINT: Ctrl-C is tested all the same."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
