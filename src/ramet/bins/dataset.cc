@@ -241,6 +241,7 @@ Result<Dataset> MakeDataset(const Context& context, Table table, const DataSpec&
 
   Dataset dataset;
   dataset.num_rows = table.num_rows();
+  dataset.ids = RowIds(dataset.num_rows);
   dataset.label_name = spec.label;
   for (size_t column : roles.features) {
     dataset.feature_names.push_back(table.schema().fields[column].name);

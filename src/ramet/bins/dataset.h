@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "ramet/bins/bins.h"
+#include "ramet/bins/row_ids.h"
 
 namespace ramet {
 
@@ -34,7 +35,8 @@ struct DataSpec {
 };
 
 struct Dataset {
-  size_t num_rows = 0;
+  size_t num_rows = 0;  // held here
+  RowIds ids;           // which rows of the table these are
   std::vector<std::string> feature_names;
   std::vector<std::string> feature_types;  // Arrow formats, provenance only
   BinMapper mapper;

@@ -13,6 +13,8 @@
 
 namespace ramet {
 
+class Collective;
+
 struct Context {
   int threads = 1;
   Isa isa = Isa::kScalar;
@@ -24,6 +26,10 @@ struct Context {
   bool speculate = true;
   // Memory for the histograms of one growing tree; evicted ones are rebuilt, with the same result.
   size_t histogram_budget_bytes = size_t{1} << 30;
+
+  // Those that train together with this one (collective/collective.h); null: it is alone. Not
+  // owned.
+  Collective* collective = nullptr;
 
   bool Cancelled() const {
     return cancelled != nullptr && cancelled->load(std::memory_order_relaxed);
