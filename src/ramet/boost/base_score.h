@@ -1,18 +1,18 @@
 // Scores before the first tree, from exact statistics of the labels.
 #pragma once
 
-#include <cstdint>
-#include <span>
 #include <vector>
 
 #include "ramet/bins/dataset.h"
+#include "ramet/boost/rows.h"
 #include "ramet/loss/loss.h"
 
 namespace ramet {
 
-// One score per output. `rows`: those trained on, or empty for all. Sums and quantiles are exact
-// (design rules 5a, 5b).
-std::vector<double> BaseScores(const Loss& loss, const LossParameters& parameters,
-                               const Dataset& data, std::span<const uint32_t> rows);
+// One score per output, of the rows of all members. `rows`: those trained on. Sums and quantiles
+// are exact (design rules 5a, 5b).
+std::vector<double> BaseScores(const Context& context, const Loss& loss,
+                               const LossParameters& parameters, const Dataset& data,
+                               const RowSelection& rows);
 
 }  // namespace ramet

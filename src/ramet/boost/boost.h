@@ -38,6 +38,9 @@ struct Measure {
   std::string name;
   bool higher_is_better = false;
   std::function<Result<double>(const Context&, const Evaluation&)> compute;
+  // Needs the rows of all members, in the order of their ids, and is computed by each of them; else
+  // `compute` merges what it finds in the rows that are held here.
+  bool whole = false;
 };
 
 // What is measured after each round.

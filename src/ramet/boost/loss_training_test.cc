@@ -62,6 +62,13 @@ Task RandomTask(uint64_t seed, const std::string& loss) {
   return task;
 }
 
+std::vector<uint32_t> ListOf(const RowSelection& selection, size_t num_rows) {
+  std::vector<uint32_t> rows;
+  for (size_t i = 0; i < selection.count(num_rows); ++i)
+    rows.push_back(static_cast<uint32_t>(selection[i]));
+  return rows;
+}
+
 // By copies of rows, whose number percent / 100 divides.
 double NaiveQuantile(const Task& task, const std::vector<uint32_t>& rows,
                      const std::vector<double>& scores) {
@@ -92,18 +99,19 @@ TEST(LossTraining, LeavesAreQuantilesOfTheRowsThatGrewTheTree) {
       ASSERT_TRUE(trained.ok()) << trained.error().message;
       const Model& model = trained->model;
       const HoldOut hold_out(p, p.early_stopping == "true");
-      const std::vector<uint32_t> rows = TrainingRows(data.num_rows, data.weights, hold_out);
+      const RowSelection rows = TrainingRows(data.ids, data.weights, hold_out);
       std::vector<double> scores(data.num_rows, 0);
-      EXPECT_EQ(model.base_scores[0], NaiveQuantile(task, rows, scores));
+      EXPECT_EQ(model.base_scores[0], NaiveQuantile(task, ListOf(rows, data.num_rows), scores));
       std::fill(scores.begin(), scores.end(), model.base_scores[0]);
 
       const Buffer<int32_t> leaves = *Predictor(model).Leaves(TwoThreads(), task.table.ToTable());
       for (size_t round = 0; round < model.trees.size(); ++round) {
         const auto leaf_of = [&](uint32_t row) { return leaves[row * model.trees.size() + round]; };
         const std::vector<uint32_t> used =
-            p.subsample < 1 ? SampleRound(data.num_rows, rows, p.subsample,
-                                          static_cast<uint64_t>(p.random_state), round)
-                            : rows;
+            ListOf(p.subsample < 1 ? SampleRound(data.ids, rows, p.subsample,
+                                                 static_cast<uint64_t>(p.random_state), round)
+                                   : rows,
+                   data.num_rows);
         std::set<int32_t> nodes;
         for (const uint32_t row : used) nodes.insert(leaf_of(row));
         const auto value_of = [&](int32_t node) {

@@ -125,9 +125,10 @@ void Set(ResidualQuantiles::Weighted& record, uint64_t key, int64_t weight) {
 
 }  // namespace
 
-ResidualQuantiles::ResidualQuantiles(double quantile, std::span<const double> labels,
-                                     std::span<const float> weights)
-    : quantile_(std::llround(quantile * static_cast<double>(kQuantileUnits))),
+ResidualQuantiles::ResidualQuantiles(const Context& context, double quantile,
+                                     std::span<const double> labels, std::span<const float> weights)
+    : context_(context),
+      quantile_(std::llround(quantile * static_cast<double>(kQuantileUnits))),
       labels_(labels),
       weights_(weights) {}
 
@@ -156,18 +157,18 @@ double ResidualQuantiles::Of(std::span<Record> records) const {
 }
 
 template <class Record>
-double ResidualQuantiles::OfLabels(std::span<const uint32_t> rows) const {
-  Buffer<Record> records(rows.empty() ? labels_.size() : rows.size());
+double ResidualQuantiles::OfLabels(const RowSelection& rows) const {
+  Buffer<Record> records(rows.count(labels_.size()));
   ParallelFor(0, records.size(), kRowsPerTask, [&](size_t begin, size_t end) {
     for (size_t i = begin; i < end; ++i) {
-      const size_t row = rows.empty() ? i : rows[i];
+      const size_t row = rows[i];
       Set(records[i], OrderedBits(labels_[row]), weights_[row]);
     }
   });
   return Of(records.span());
 }
 
-double ResidualQuantiles::OfLabels(std::span<const uint32_t> rows) const {
+double ResidualQuantiles::OfLabels(const RowSelection& rows) const {
   return weights_.all_one() ? OfLabels<Plain>(rows) : OfLabels<Weighted>(rows);
 }
 

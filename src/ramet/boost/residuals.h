@@ -25,18 +25,19 @@
 
 #include "ramet/base/buffer.h"
 #include "ramet/boost/leaves.h"
+#include "ramet/boost/rows.h"
 #include "ramet/metric/integer_weights.h"
 
 namespace ramet {
 
 class ResidualQuantiles {
  public:
-  // `weights`: empty if all are 1. Both must outlive this.
-  ResidualQuantiles(double quantile, std::span<const double> labels,
+  // `weights`: empty if all are 1. All must outlive this.
+  ResidualQuantiles(const Context& context, double quantile, std::span<const double> labels,
                     std::span<const float> weights);
 
-  // Of the labels of these rows (empty: all).
-  double OfLabels(std::span<const uint32_t> rows) const;
+  // Of the labels of these rows.
+  double OfLabels(const RowSelection& rows) const;
   // Of label - score over each leaf's rows; kNoLeaf rows count nowhere. O(rows), about 8 ns a row
   // and thread; 8 bytes of scratch a row, 16 with weights, are kept.
   std::vector<double> OfLeaves(size_t num_leaves, std::span<const LeafIndex> leaf_of_row,
@@ -60,8 +61,9 @@ class ResidualQuantiles {
   std::vector<double> OfLeaves(size_t num_leaves, std::span<const LeafIndex> leaf_of_row,
                                std::span<const double> scores, Buffer<Record>& records) const;
   template <class Record>
-  double OfLabels(std::span<const uint32_t> rows) const;
+  double OfLabels(const RowSelection& rows) const;
 
+  const Context& context_;
   int64_t quantile_;  // in 10^-12
   std::span<const double> labels_;
   IntegerWeights weights_;

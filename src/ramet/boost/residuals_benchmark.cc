@@ -26,7 +26,7 @@ void OfLeaves(benchmark::State& state, size_t num_leaves, double quantile, bool 
   Context context;
   context.threads = 2;
   RunOnThreads(context, [&] {
-    ResidualQuantiles quantiles(quantile, labels, weights);
+    ResidualQuantiles quantiles(context, quantile, labels, weights);
     for (auto _ : state)
       benchmark::DoNotOptimize(quantiles.OfLeaves(num_leaves, leaf_of_row, scores));
   });

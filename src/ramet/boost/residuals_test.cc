@@ -101,7 +101,7 @@ std::vector<double> OfLeaves(const Rows& rows, int threads) {
   context.threads = threads;
   std::vector<double> values;
   RunOnThreads(context, [&] {
-    values = ResidualQuantiles(rows.quantile(), rows.labels, rows.weights)
+    values = ResidualQuantiles(context, rows.quantile(), rows.labels, rows.weights)
                  .OfLeaves(rows.num_leaves, rows.leaf_of_row, rows.scores);
   });
   return values;
@@ -138,12 +138,13 @@ TEST(ResidualQuantiles, OfLabelsAreThoseOfZeroScores) {
     Random random(seed);
     Rows rows = RandomRows(random, 2 + random() % 5000);
     std::fill(rows.scores.begin(), rows.scores.end(), 0);
-    const ResidualQuantiles quantiles(rows.quantile(), rows.labels, rows.weights);
+    const Context context;
+    const ResidualQuantiles quantiles(context, rows.quantile(), rows.labels, rows.weights);
     std::vector<uint32_t> ids;
     for (uint32_t row = 0; row < rows.labels.size(); ++row)
       if (rows.leaf_of_row[row] == 0) ids.push_back(row);
     if (!ids.empty()) {
-      EXPECT_EQ(quantiles.OfLabels(ids), Oracle(rows, 0));
+      EXPECT_EQ(quantiles.OfLabels({false, ids}), Oracle(rows, 0));
     }
     std::fill(rows.leaf_of_row.begin(), rows.leaf_of_row.end(), LeafIndex{0});
     EXPECT_EQ(quantiles.OfLabels({}), Oracle(rows, 0));
@@ -152,21 +153,23 @@ TEST(ResidualQuantiles, OfLabelsAreThoseOfZeroScores) {
 
 // S2: percents are what they look like, of up to 10^6 rows: 0.55 of 100 is 55.
 TEST(ResidualQuantiles, RanksAreThoseOfTheDecimal) {
+  const Context context;
   std::vector<double> labels(100);
   std::iota(labels.begin(), labels.end(), 1);
   for (int percent = 1; percent < 100; ++percent)
-    EXPECT_EQ(ResidualQuantiles(percent / 100.0, labels, {}).OfLabels({}), percent + 0.5);
-  EXPECT_EQ(ResidualQuantiles(0, labels, {}).OfLabels({}), 1);
-  EXPECT_EQ(ResidualQuantiles(1, labels, {}).OfLabels({}), 100);
-  EXPECT_EQ(ResidualQuantiles(0.005, labels, {}).OfLabels({}), 1);
+    EXPECT_EQ(ResidualQuantiles(context, percent / 100.0, labels, {}).OfLabels({}), percent + 0.5);
+  EXPECT_EQ(ResidualQuantiles(context, 0, labels, {}).OfLabels({}), 1);
+  EXPECT_EQ(ResidualQuantiles(context, 1, labels, {}).OfLabels({}), 100);
+  EXPECT_EQ(ResidualQuantiles(context, 0.005, labels, {}).OfLabels({}), 1);
 }
 
 TEST(ResidualQuantiles, RowsOfLittleWeightStillHaveAQuantile) {
+  const Context context;
   const std::vector<double> labels = {5, 7, 9, -1e9};
   const std::vector<float> weights = {1e-30f, 1e-30f, 1e-30f, 1e30f};
   const std::vector<uint32_t> ids = {0, 1, 2};
-  EXPECT_EQ(ResidualQuantiles(0.5, labels, weights).OfLabels(ids), 7);
-  EXPECT_EQ(ResidualQuantiles(0.5, labels, weights).OfLabels({}), -1e9);
+  EXPECT_EQ(ResidualQuantiles(context, 0.5, labels, weights).OfLabels({false, ids}), 7);
+  EXPECT_EQ(ResidualQuantiles(context, 0.5, labels, weights).OfLabels({}), -1e9);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "ramet/boost/rows.h"
 
 #include "ramet/base/hash.h"
+#include "ramet/collective/collective.h"
 #include "ramet/parallel/parallel.h"
 
 namespace ramet {
@@ -11,29 +12,35 @@ constexpr size_t kRowsPerTask = 1 << 16;
 // A hash as a number in [0, 1).
 double Uniform(uint64_t hash) { return static_cast<double>(hash >> 11) * 0x1p-53; }
 
-// Ascending positions in [0, n) for which `keep` holds, found on all threads.
+// The rows of a selection for which keep(row, its id) holds, found on all threads.
 template <class Keep>
-std::vector<uint32_t> Filter(size_t n, const Keep& keep) {
+RowSelection Filter(const RowIds& ids, const RowSelection& from, const Keep& keep) {
   using Rows = std::vector<uint32_t>;
-  return ParallelReduce<Rows>(
-      0, n, kRowsPerTask, Rows{},
-      [&](Rows& rows, size_t begin, size_t end) {
-        for (size_t i = begin; i < end; ++i)
-          if (keep(i)) rows.push_back(static_cast<uint32_t>(i));
-      },
-      [](Rows& into, const Rows& from) { into.insert(into.end(), from.begin(), from.end()); });
+  const auto filter = [&](Rows& kept, size_t begin, size_t end) {
+    if (from.all) {
+      ids.VisitRuns(begin, end, [&](size_t first, size_t last, uint64_t id) {
+        for (size_t row = first; row < last; ++row, ++id)
+          if (keep(row, id)) kept.push_back(static_cast<uint32_t>(row));
+      });
+      return;
+    }
+    size_t i = begin;  // both ascend
+    ids.VisitRuns(from.rows[begin], size_t{from.rows[end - 1]} + 1,
+                  [&](size_t first, size_t last, uint64_t id) {
+                    for (; i < end && from.rows[i] < last; ++i)
+                      if (keep(from.rows[i], id + (from.rows[i] - first)))
+                        kept.push_back(from.rows[i]);
+                  });
+  };
+  return {false, ParallelReduce<Rows>(0, from.count(ids.size()), kRowsPerTask, Rows{}, filter,
+                                      [](Rows& into, const Rows& piece) {
+                                        into.insert(into.end(), piece.begin(), piece.end());
+                                      })};
 }
 
-// Each of the candidates (all rows if there are none) with probability `share`.
-std::vector<uint32_t> Sample(size_t num_rows, std::span<const uint32_t> candidates, double share,
-                             uint64_t key) {
-  std::vector<uint32_t> chosen =
-      Filter(candidates.empty() ? num_rows : candidates.size(), [&](size_t i) {
-        return Uniform(CounterHash(key, candidates.empty() ? i : candidates[i])) < share;
-      });
-  if (!candidates.empty())
-    for (uint32_t& row : chosen) row = candidates[row];
-  return chosen;
+RowSelection Sample(const RowIds& ids, const RowSelection& from, double share, uint64_t key) {
+  return Filter(ids, from,
+                [&](size_t, uint64_t id) { return Uniform(CounterHash(key, id)) < share; });
 }
 
 }  // namespace
@@ -43,35 +50,41 @@ HoldOut::HoldOut(const TrainParameters& parameters, bool enabled)
       key_(StreamKey(static_cast<uint64_t>(parameters.random_state), Purpose::kValidation)),
       fraction_(parameters.validation_fraction) {}
 
-bool HoldOut::Contains(uint64_t row) const {
-  return enabled_ && Uniform(CounterHash(key_, row)) < fraction_;
+bool HoldOut::Contains(uint64_t row_id) const {
+  return enabled_ && Uniform(CounterHash(key_, row_id)) < fraction_;
 }
 
-std::vector<uint32_t> HeldOutRows(size_t num_rows, const HoldOut& hold_out) {
-  if (!hold_out.enabled()) return {};
-  return Filter(num_rows, [&](size_t row) { return hold_out.Contains(row); });
+uint64_t CountOfMembers(const Context& context, const RowIds& ids, const RowSelection& selection) {
+  uint64_t count = selection.count(ids.size());
+  AllSum(context, std::span(&count, 1));
+  return count;
 }
 
-std::vector<uint32_t> TrainingRows(size_t num_rows, std::span<const float> weights,
-                                   const HoldOut& hold_out) {
+RowSelection HeldOutRows(const RowIds& ids, const HoldOut& hold_out) {
+  if (!hold_out.enabled()) return {false, {}};
+  return Filter(ids, {}, [&](size_t, uint64_t id) { return hold_out.Contains(id); });
+}
+
+RowSelection TrainingRows(const RowIds& ids, std::span<const float> weights,
+                          const HoldOut& hold_out) {
   if (weights.empty() && !hold_out.enabled()) return {};
-  std::vector<uint32_t> rows = Filter(num_rows, [&](size_t row) {
-    return (weights.empty() || weights[row] != 0) && !hold_out.Contains(row);
+  RowSelection selection = Filter(ids, {}, [&](size_t row, uint64_t id) {
+    return (weights.empty() || weights[row] != 0) && !hold_out.Contains(id);
   });
-  if (rows.size() == num_rows) rows.clear();
-  return rows;
+  if (selection.rows.size() == ids.size()) return {};
+  return selection;
 }
 
-std::vector<uint32_t> SampleRound(size_t num_rows, std::span<const uint32_t> candidates,
-                                  double subsample, uint64_t seed, uint64_t round) {
-  return Sample(num_rows, candidates, subsample, StreamKey(seed, Purpose::kRowSample, round));
+RowSelection SampleRound(const RowIds& ids, const RowSelection& candidates, double subsample,
+                         uint64_t seed, uint64_t round) {
+  return Sample(ids, candidates, subsample, StreamKey(seed, Purpose::kRowSample, round));
 }
 
-std::vector<uint32_t> MeasuredRows(size_t num_rows, std::vector<uint32_t> rows) {
-  const size_t count = rows.empty() ? num_rows : rows.size();
+RowSelection MeasuredRows(const Context& context, const RowIds& ids, RowSelection rows) {
+  const uint64_t count = CountOfMembers(context, ids, rows);
   if (count <= kMostMeasuredRows) return rows;
   const double share = static_cast<double>(kMostMeasuredRows) / static_cast<double>(count);
-  return Sample(num_rows, rows, share, StreamKey(0, Purpose::kTrainingMetrics));
+  return Sample(ids, rows, share, StreamKey(0, Purpose::kTrainingMetrics));
 }
 
 }  // namespace ramet

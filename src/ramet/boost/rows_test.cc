@@ -38,37 +38,42 @@ void ExpectShare(size_t count, size_t n, double p) {
 }
 
 constexpr size_t kRows = 200'000;
+const RowIds kIds(kRows);
+
+Rows Sampled(double subsample, uint64_t seed, uint64_t round, const RowSelection& candidates = {}) {
+  return SampleRound(kIds, candidates, subsample, seed, round).rows;
+}
 
 TEST(SampleRound, TakesTheShareOfRowsThatItIsAskedFor) {
   for (const double subsample : {1e-3, 0.3, 0.5, 0.9, 1.0}) {
     SCOPED_TRACE(subsample);
-    const Rows rows = SampleRound(kRows, {}, subsample, 1, 2);
+    const Rows rows = Sampled(subsample, 1, 2);
     ExpectShare(rows.size(), kRows, subsample);
     EXPECT_TRUE(std::is_sorted(rows.begin(), rows.end()));
     for (const int threads : {2, 8})
-      EXPECT_EQ(OnThreads(threads, [&] { return SampleRound(kRows, {}, subsample, 1, 2); }), rows);
+      EXPECT_EQ(OnThreads(threads, [&] { return Sampled(subsample, 1, 2); }), rows);
   }
 }
 
 TEST(SampleRound, DecidesEachRowAlone) {
-  const Rows all = SampleRound(kRows, {}, 0.4, 5, 6);
+  const Rows all = Sampled(0.4, 5, 6);
   // Of fewer rows, and of some rows only: the same decisions.
   Rows first_part;
   std::copy_if(all.begin(), all.end(), std::back_inserter(first_part),
                [](uint32_t row) { return row < 1000; });
-  EXPECT_EQ(SampleRound(1000, {}, 0.4, 5, 6), first_part);
+  EXPECT_EQ(SampleRound(RowIds(1000), {}, 0.4, 5, 6).rows, first_part);
   std::mt19937_64 random(1);
   Rows candidates, expected;
   for (uint32_t row = 0; row < kRows; ++row)
     if (random() % 3 == 0) candidates.push_back(row);
   std::set_intersection(all.begin(), all.end(), candidates.begin(), candidates.end(),
                         std::back_inserter(expected));
-  EXPECT_EQ(SampleRound(kRows, candidates, 0.4, 5, 6), expected);
+  EXPECT_EQ(Sampled(0.4, 5, 6, {false, candidates}), expected);
 }
 
 TEST(SampleRound, RoundsAndSeedsAreIndependent) {
-  const Rows a = SampleRound(kRows, {}, 0.5, 1, 1);
-  for (const Rows& b : {SampleRound(kRows, {}, 0.5, 1, 2), SampleRound(kRows, {}, 0.5, 2, 1)}) {
+  const Rows a = Sampled(0.5, 1, 1);
+  for (const Rows& b : {Sampled(0.5, 1, 2), Sampled(0.5, 2, 1)}) {
     Rows both;
     std::set_intersection(a.begin(), a.end(), b.begin(), b.end(), std::back_inserter(both));
     ExpectShare(both.size(), kRows, 0.25);
@@ -82,40 +87,47 @@ TEST(HoldOut, PartsRowsInTwo) {
   for (const double fraction : {0.01, 0.1, 0.7}) {
     SCOPED_TRACE(fraction);
     const HoldOut hold_out(ParametersOf(fraction, 9), true);
-    const Rows held = HeldOutRows(kRows, hold_out), trained = TrainingRows(kRows, {}, hold_out);
+    const Rows held = HeldOutRows(kIds, hold_out).rows;
+    const Rows trained = TrainingRows(kIds, {}, hold_out).rows;
     ExpectShare(held.size(), kRows, fraction);
     EXPECT_EQ(held.size() + trained.size(), kRows);
     for (const uint32_t row : held) ASSERT_TRUE(hold_out.Contains(row));
     for (const uint32_t row : trained) ASSERT_FALSE(hold_out.Contains(row));
-    EXPECT_EQ(OnThreads(3, [&] { return TrainingRows(kRows, {}, hold_out); }), trained);
+    EXPECT_EQ(OnThreads(3, [&] { return TrainingRows(kIds, {}, hold_out).rows; }), trained);
     Rows weighted;
     std::copy_if(trained.begin(), trained.end(), std::back_inserter(weighted),
                  [&](uint32_t row) { return weights[row] != 0; });
-    EXPECT_EQ(TrainingRows(kRows, weights, hold_out), weighted);
+    EXPECT_EQ(TrainingRows(kIds, weights, hold_out).rows, weighted);
   }
-  EXPECT_NE(HeldOutRows(kRows, HoldOut(ParametersOf(0.1, 1), true)),
-            HeldOutRows(kRows, HoldOut(ParametersOf(0.1, 2), true)));
+  EXPECT_NE(HeldOutRows(kIds, HoldOut(ParametersOf(0.1, 1), true)),
+            HeldOutRows(kIds, HoldOut(ParametersOf(0.1, 2), true)));
 }
 
 TEST(HoldOut, DisabledHoldsNothingOut) {
   const HoldOut hold_out(ParametersOf(0.5, 1), false);
-  EXPECT_TRUE(HeldOutRows(kRows, hold_out).empty());
-  EXPECT_TRUE(TrainingRows(kRows, {}, hold_out).empty()) << "empty means all rows";
+  EXPECT_EQ(HeldOutRows(kIds, hold_out), (RowSelection{false, {}}));
+  EXPECT_TRUE(TrainingRows(kIds, {}, hold_out).all);
   const std::vector<float> weights = {1, 0, 2};
-  EXPECT_EQ(TrainingRows(3, weights, hold_out), (Rows{0, 2}));
-  EXPECT_TRUE(TrainingRows(3, std::vector<float>{1, 3, 2}, hold_out).empty());
+  EXPECT_EQ(TrainingRows(RowIds(3), weights, hold_out), (RowSelection{false, {0, 2}}));
+  EXPECT_TRUE(TrainingRows(RowIds(3), std::vector<float>{1, 3, 2}, hold_out).all);
+  EXPECT_EQ(TrainingRows(RowIds(3), std::vector<float>{0, 0, 0}, hold_out),
+            (RowSelection{false, {}}));
 }
 
 TEST(MeasuredRows, AreAllUpToAMostAndAboutThatManyAbove) {
+  const Context context;
   const size_t most = kMostMeasuredRows;
-  EXPECT_TRUE(MeasuredRows(most, {}).empty());
-  EXPECT_EQ(MeasuredRows(3 * most, {7, 9}), (Rows{7, 9}));
-  const Rows sample = MeasuredRows(5 * most, {});
+  const auto measured = [&](size_t num_rows, const RowSelection& rows) {
+    return MeasuredRows(context, RowIds(num_rows), rows);
+  };
+  EXPECT_TRUE(measured(most, {}).all);
+  EXPECT_EQ(measured(3 * most, {false, {7, 9}}), (RowSelection{false, {7, 9}}));
+  const Rows sample = measured(5 * most, {}).rows;
   EXPECT_TRUE(std::is_sorted(sample.begin(), sample.end()));
   EXPECT_NEAR(static_cast<double>(sample.size()), static_cast<double>(most), 5 * std::sqrt(most));
-  Rows odd(2 * most);
-  for (size_t i = 0; i < odd.size(); ++i) odd[i] = static_cast<uint32_t>(2 * i + 1);
-  const Rows of_odd = MeasuredRows(5 * most, odd);
+  RowSelection odd{false, Rows(2 * most)};
+  for (size_t i = 0; i < odd.rows.size(); ++i) odd.rows[i] = static_cast<uint32_t>(2 * i + 1);
+  const Rows of_odd = measured(5 * most, odd).rows;
   EXPECT_NEAR(static_cast<double>(of_odd.size()), static_cast<double>(most), 5 * std::sqrt(most));
   for (const uint32_t row : of_odd) ASSERT_EQ(row % 2, 1u);
 }

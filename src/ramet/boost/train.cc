@@ -217,11 +217,12 @@ class Measurements {
     for (size_t i = 0; i < run.eval_sets.size(); ++i)
       RAMET_RETURN_IF_ERROR(
           measurements.Add(*run.eval_sets[i].data,
-                           WatchesOn(*run.eval_sets[i].data, DataRole::kEvalSet,
+                           WatchesOn(run.context, *run.eval_sets[i].data, DataRole::kEvalSet,
                                      run.eval_sets[i].name, run.hold_out, measuring, kind),
                            trainer.eval_scores(i)));
     RAMET_RETURN_IF_ERROR(measurements.Add(
-        run.train, WatchesOn(run.train, role, kTrainingSet, run.hold_out, measuring, kind),
+        run.train,
+        WatchesOn(run.context, run.train, role, kTrainingSet, run.hold_out, measuring, kind),
         trainer.train_scores()));
     return measurements;
   }
@@ -310,12 +311,12 @@ Status Loop(const Run& run, Trainer& trainer, Measurements& measurements, TrainR
 }
 
 // Base scores, or those and the trees of the initial model.
-Result<Model> FirstModel(const Run& run, std::span<const uint32_t> rows) {
+Result<Model> FirstModel(const Run& run, const RowSelection& rows) {
   Model model = StartModel(run.parameters(), *run.resolved.loss, run.train);
   const Model* initial = run.options.initial_model;
   if (initial == nullptr) {
     model.base_scores =
-        BaseScores(*run.resolved.loss, {run.parameters().quantile}, run.train, rows);
+        BaseScores(run.context, *run.resolved.loss, {run.parameters().quantile}, run.train, rows);
     return model;
   }
   RAMET_RETURN_IF_ERROR(CheckInitialModel(*initial, run.train, *run.resolved.loss));
@@ -347,19 +348,18 @@ Status CheckAllLabels(const Loss& loss, const Dataset& train, std::span<const Ev
   return {};
 }
 
-// Rows that are trained on, ascending; empty: all.
-Result<std::vector<uint32_t>> RowsToTrainOn(const Run& run) {
+// Rows that are trained on.
+Result<RowSelection> RowsToTrainOn(const Run& run) {
   const std::vector<float>& weights = run.train.weights;
-  if (!run.hold_out.enabled()) return TrainingRows(run.train.num_rows, weights, run.hold_out);
-  const std::vector<uint32_t> held_out = HeldOutRows(run.train.num_rows, run.hold_out);
+  if (!run.hold_out.enabled()) return TrainingRows(run.train.ids, weights, run.hold_out);
+  const std::vector<uint32_t> held_out = HeldOutRows(run.train.ids, run.hold_out).rows;
   if (std::none_of(held_out.begin(), held_out.end(),
                    [&](uint32_t row) { return weights.empty() || weights[row] != 0; }))
     return DataError(
         "no row was held out for early stopping: the table is too small. Give a validation set, "
         "raise validation_fraction, or set early_stopping to false.");
-  std::vector<uint32_t> rows = TrainingRows(run.train.num_rows, weights, run.hold_out);
-  // Empty means all rows, which cannot be where some are held out.
-  if (rows.empty())
+  RowSelection rows = TrainingRows(run.train.ids, weights, run.hold_out);
+  if (CountOfMembers(run.context, run.train.ids, rows) == 0)
     return DataError(
         "all rows were held out for early stopping: none is left to train on. Give a validation "
         "set, lower validation_fraction, or set early_stopping to false.");
@@ -367,7 +367,7 @@ Result<std::vector<uint32_t>> RowsToTrainOn(const Run& run) {
 }
 
 Status TrainOnThreads(const Run& run, TrainResult& result) {
-  RAMET_ASSIGN(const std::vector<uint32_t> rows, RowsToTrainOn(run));
+  RAMET_ASSIGN(const RowSelection rows, RowsToTrainOn(run));
   RAMET_ASSIGN(result.model, FirstModel(run, rows));
   result.validates = !run.eval_sets.empty() || run.hold_out.enabled();
   Model& model = result.model;
@@ -426,7 +426,7 @@ BeforeBinning ContinueFrom(const Context& context, const TrainParameters& parame
     data.initial_scores = transpose(scores);
     const HoldOut hold_out(parameters, resolved.stops_early && role == DataRole::kTraining);
     std::vector<Watch> watches =
-        WatchesOn(data, role, "", hold_out, resolved.measuring, KindOf(resolved, outputs));
+        WatchesOn(context, data, role, "", hold_out, resolved.measuring, KindOf(resolved, outputs));
     if (watches.empty()) return {};
     data.initial_curves.assign(watches.size() * resolved.measuring.metrics.size(), {});
     Status status;

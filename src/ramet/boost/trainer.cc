@@ -78,7 +78,7 @@ Trainer::Trainer(const Context& context, const TrainParameters& parameters, cons
       num_rows_(train.num_rows),
       num_outputs_(model.num_outputs()),
       weights_(train.weights),
-      candidates_(TrainingRows(train.num_rows, train.weights, hold_out)),
+      candidates_(TrainingRows(train.ids, train.weights, hold_out)),
       scores_(StartScores(train, model.base_scores)),
       gradients_(num_outputs_ * num_rows_),
       leaf_of_row_(num_outputs_ * num_rows_),
@@ -88,12 +88,11 @@ Trainer::Trainer(const Context& context, const TrainParameters& parameters, cons
     eval_scores_.push_back(StartScores(*data, model.base_scores));
   if (hold_out.enabled()) {
     if (weights_.empty()) weights_.assign(num_rows_, 1);
-    for (size_t row = 0; row < num_rows_; ++row)
-      if (hold_out.Contains(row)) weights_[row] = 0;
+    for (const uint32_t row : HeldOutRows(train.ids, hold_out).rows) weights_[row] = 0;
   }
   if (loss.least_at_quantile != nullptr && !own_gradients_)
-    residual_quantiles_.emplace(loss.least_at_quantile({parameters.quantile}), train.labels,
-                                weights_);
+    residual_quantiles_.emplace(context, loss.least_at_quantile({parameters.quantile}),
+                                train.labels, weights_);
 }
 
 Status Trainer::ComputeGradients() {
@@ -172,14 +171,13 @@ Error Trainer::NonFiniteGradient() const {
 
 void Trainer::ChooseRows(size_t round) {
   if (parameters_.subsample < 1) {
-    const std::vector<uint32_t> rows =
-        SampleRound(num_rows_, candidates_, parameters_.subsample,
-                    static_cast<uint64_t>(parameters_.random_state), round);
+    const RowSelection sample = SampleRound(train_.ids, candidates_, parameters_.subsample,
+                                            static_cast<uint64_t>(parameters_.random_state), round);
     uses_all_rows_ = false;
-    grower_.UseRows(rows);
-  } else if (!candidates_.empty()) {
+    grower_.UseRows(sample.rows);
+  } else if (!candidates_.all) {
     uses_all_rows_ = false;
-    grower_.UseRows(candidates_);
+    grower_.UseRows(candidates_.rows);
   }
 }
 

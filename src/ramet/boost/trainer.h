@@ -59,10 +59,10 @@ class Trainer {
   std::vector<int8_t> monotonic_;  // Constraints::monotonic
   size_t num_rows_, num_outputs_;
 
-  std::vector<float> weights_;        // the training weights, zero for held-out rows; empty: all 1
-  std::vector<uint32_t> candidates_;  // rows that may be trained on; empty: all
-  bool uses_all_rows_ = true;         // in the current round
-  std::vector<double> scores_;        // outputs x rows
+  std::vector<float> weights_;  // the training weights, zero for held-out rows; empty: all 1
+  RowSelection candidates_;     // rows that may be trained on
+  bool uses_all_rows_ = true;   // in the current round
+  std::vector<double> scores_;  // outputs x rows
   std::vector<std::vector<double>> eval_scores_;
   Buffer<GradientHessian> gradients_;  // outputs x rows
   GradientRange range_;

@@ -18,14 +18,13 @@ bool Better(const Curve& curve, double value, double reference, double margin) {
 
 }  // namespace
 
-Watch::Watch(std::string_view set, const Dataset& data, std::vector<uint32_t> rows,
-             const ScoreKind& kind)
+Watch::Watch(std::string_view set, const Dataset& data, RowSelection rows, const ScoreKind& kind)
     : set_(set),
       data_(data),
       rows_(std::move(rows)),
       kind_(kind),
-      num_rows_(rows_.empty() ? data.num_rows : rows_.size()) {
-  for (uint32_t row : rows_) {
+      num_rows_(rows_.count(data.num_rows)) {
+  for (uint32_t row : rows_.rows) {
     labels_.push_back(data.labels[row]);
     if (!data.weights.empty()) weights_.push_back(data.weights[row]);
   }
@@ -39,17 +38,17 @@ Result<std::vector<double>> Watch::Compute(const Context& context, std::span<con
   evaluation.loss = kind_.loss;
   evaluation.loss_parameters = kind_.parameters;
   evaluation.labels =
-      rows_.empty() ? std::span<const double>(data_.labels) : std::span<const double>(labels_);
+      rows_.all ? std::span<const double>(data_.labels) : std::span<const double>(labels_);
   evaluation.weights =
-      rows_.empty() ? std::span<const float>(data_.weights) : std::span<const float>(weights_);
-  if (rows_.empty() && outputs == 1) {
+      rows_.all ? std::span<const float>(data_.weights) : std::span<const float>(weights_);
+  if (rows_.all && outputs == 1) {
     evaluation.raw_scores = scores;
   } else {
     row_major_.resize(num_rows_ * outputs);
     ParallelFor(0, num_rows_, kRowsPerTask, [&](size_t begin, size_t end) {
       for (size_t i = begin; i < end; ++i)
         for (size_t k = 0; k < outputs; ++k)
-          row_major_[i * outputs + k] = scores[k * data_.num_rows + (rows_.empty() ? i : rows_[i])];
+          row_major_[i * outputs + k] = scores[k * data_.num_rows + rows_[i]];
     });
     evaluation.raw_scores = row_major_;
   }
@@ -61,21 +60,20 @@ Result<std::vector<double>> Watch::Compute(const Context& context, std::span<con
   return values;
 }
 
-std::vector<Watch> WatchesOn(const Dataset& data, DataRole role, std::string_view name,
-                             const HoldOut& hold_out, const Measuring& measuring,
-                             const ScoreKind& kind) {
+std::vector<Watch> WatchesOn(const Context& context, const Dataset& data, DataRole role,
+                             std::string_view name, const HoldOut& hold_out,
+                             const Measuring& measuring, const ScoreKind& kind) {
   std::vector<Watch> watches;
   if (role == DataRole::kEvalSet) {
-    watches.emplace_back(name, data, std::vector<uint32_t>(), kind);
+    watches.emplace_back(name, data, RowSelection(), kind);
     return watches;
   }
   const bool holds_out = role == DataRole::kTraining && hold_out.enabled();
-  if (holds_out)
-    watches.emplace_back(kHeldOutSet, data, HeldOutRows(data.num_rows, hold_out), kind);
+  if (holds_out) watches.emplace_back(kHeldOutSet, data, HeldOutRows(data.ids, hold_out), kind);
   if (measuring.training_rows)
     watches.emplace_back(
         kTrainingSet, data,
-        MeasuredRows(data.num_rows, TrainingRows(data.num_rows, data.weights, hold_out)), kind);
+        MeasuredRows(context, data.ids, TrainingRows(data.ids, data.weights, hold_out)), kind);
   return watches;
 }
 

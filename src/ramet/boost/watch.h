@@ -23,9 +23,8 @@ struct ScoreKind {
 // Computes metrics from scores kept as outputs x rows.
 class Watch {
  public:
-  // All rows of a data set, or those of `rows` (ascending) if it is not empty. `set`: its name.
-  Watch(std::string_view set, const Dataset& data, std::vector<uint32_t> rows,
-        const ScoreKind& kind);
+  // Some rows of a data set. `set`: its name.
+  Watch(std::string_view set, const Dataset& data, RowSelection rows, const ScoreKind& kind);
 
   const std::string& set() const { return set_; }
   // One value per metric. `scores`: outputs x data.num_rows.
@@ -35,7 +34,7 @@ class Watch {
  private:
   std::string set_;
   const Dataset& data_;
-  std::vector<uint32_t> rows_;
+  RowSelection rows_;
   ScoreKind kind_;
   size_t num_rows_;
   std::vector<double> labels_;     // of rows_
@@ -45,9 +44,9 @@ class Watch {
 
 // What is watched on one data set in its role: of the training set the rows held out and, if asked
 // for, those trained on.
-std::vector<Watch> WatchesOn(const Dataset& data, DataRole role, std::string_view name,
-                             const HoldOut& hold_out, const Measuring& measuring,
-                             const ScoreKind& kind);
+std::vector<Watch> WatchesOn(const Context& context, const Dataset& data, DataRole role,
+                             std::string_view name, const HoldOut& hold_out,
+                             const Measuring& measuring, const ScoreKind& kind);
 
 // scikit-learn's rule: none of the last `patience` values is better than the one before them by
 // more than `tol`.
