@@ -76,7 +76,8 @@ void AllReduce(const Context& context, std::span<T> values, const Merge& merge) 
   for (size_t member = 0; member < members; ++member)
     if (slices[member].size() != slice(member).second * sizeof(T)) {
       collective.Fail(
-          IoError("member " + std::to_string(member) + " sent a slice of another size."));
+          IoError("member " + std::to_string(member) + " sent a slice of another size."),
+          static_cast<int>(member));
       return;
     }
   for (size_t member = 0; member < members; ++member)

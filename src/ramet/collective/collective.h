@@ -26,6 +26,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <mutex>
 #include <span>
 #include <type_traits>
 #include <vector>
@@ -48,6 +49,8 @@ struct CollectiveUse {
 
 class Collective {
  public:
+  static constexpr int kNobody = -1;
+
   // `stop`: set by anyone to end all exchanges, and by a failure.
   Collective(size_t rank, size_t size, std::atomic<bool>& stop)
       : rank_(rank), size_(size), stop_(stop) {}
@@ -57,27 +60,37 @@ class Collective {
 
   size_t rank() const { return rank_; }
   size_t size() const { return size_; }
-  const CollectiveUse& use() const { return use_; }
-  // The first failure: what happened, and which member it was about, if one is known.
-  const Status& status() const { return status_; }
 
   // One message to and one from each other member; the own places of both are not looked at. False
   // after a failure, or once `stop` is set (C3): `incoming` is not to be used then.
   bool Exchange(std::span<const Bytes> outgoing, std::vector<Message>& incoming);
-  // Makes this a failed one (C3), for a caller that got what cannot be.
-  void Fail(Error error);
+
+  // What follows may be called from any thread.
+
+  // Makes this a failed one (C3) and lets the others know; the first failure counts. `member`: whom
+  // it is about. For a caller that got what cannot be, too.
+  void Fail(Error error, int member = kNobody);
+  // The first failure: what happened.
+  Status status() const;
+  // The member that the failure is about, or kNobody where that is not known.
+  int failed_member() const;
+  CollectiveUse use() const;
 
  protected:
   // The channels' part. `incoming` has size() entries.
   virtual Status ExchangeMessages(std::span<const Bytes> outgoing,
                                   std::vector<Message>& incoming) = 0;
+  // This has failed: whoever waits for this member must learn so.
+  virtual void TellOthers(const Error&, int /*member*/) {}
   bool stopped() const { return stop_.load(std::memory_order_relaxed); }
 
  private:
-  size_t rank_, size_;
+  const size_t rank_, size_;
   std::atomic<bool>& stop_;
+  mutable std::mutex mutex_;  // guards what follows
   CollectiveUse use_;
   Status status_;
+  int failed_member_ = kNobody;
 };
 
 inline size_t NumMembers(const Context& context) {

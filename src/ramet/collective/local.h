@@ -8,11 +8,10 @@
 
 namespace ramet {
 
-// Where the members of one group meet; outlives them.
+// Where the members of one group meet.
 class LocalGroup {
  public:
   explicit LocalGroup(size_t size);
-  ~LocalGroup();
   size_t size() const { return size_; }
   // Member `rank`, for use by one thread. A failure or a stop of one member ends it for all.
   std::unique_ptr<Collective> Join(size_t rank, std::atomic<bool>& stop);
@@ -20,7 +19,7 @@ class LocalGroup {
  private:
   struct Shared;
   size_t size_;
-  std::unique_ptr<Shared> shared_;
+  std::shared_ptr<Shared> shared_;
 };
 
 }  // namespace ramet
