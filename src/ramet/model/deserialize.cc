@@ -3,29 +3,18 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "ramet/model/bytes.h"
+#include "ramet/base/bytes.h"
+#include "ramet/table/key_bytes.h"
 
 namespace ramet {
 namespace {
 
 // The least that one of these takes in a file.
-constexpr uint64_t kMinKeyBytes = 1 + 4;          // tag and an empty string
 constexpr uint64_t kMinFeatureBytes = 1 + 1 + 4;  // kind, flag, no categories
 constexpr uint64_t kNodeBytes = 4 + 4 + 8 + 8 + 8 + 8 + 4 + 1;
 constexpr uint64_t kMinTreeBytes = 4 + 4 + kNodeBytes;
 constexpr uint64_t kMinCategorySetBytes = 1 + 4;
 constexpr uint64_t kMinPairBytes = 4 + 4;
-
-CategoryKey GetKey(ByteReader& in) {
-  if (in.GetBool()) return in.GetString(kMaxStringBytes);
-  return in.Get<int64_t>();
-}
-
-std::vector<CategoryKey> GetKeys(ByteReader& in, uint64_t maximum, const char* what) {
-  std::vector<CategoryKey> keys(in.Count(maximum, kMinKeyBytes, what));
-  for (CategoryKey& key : keys) key = GetKey(in);
-  return keys;
-}
 
 std::vector<std::string> GetStrings(ByteReader& in, uint64_t maximum, const char* what) {
   std::vector<std::string> strings(in.Count(maximum, 4, what));
@@ -47,7 +36,7 @@ ModelFeature GetFeature(ByteReader& in) {
   ModelFeature feature;
   feature.kind = in.GetBool() ? FeatureKind::kCategorical : FeatureKind::kNumeric;
   feature.folded = in.GetBool();
-  feature.categories = GetKeys(in, kMaxCategories, "categories");
+  feature.categories = GetKeys(in, kMaxCategories, kMaxStringBytes, "categories");
   return feature;
 }
 
@@ -80,7 +69,7 @@ Status ReadBody(std::string_view bytes, Model& model) {
   model.parameters = GetPairs(in, "parameters");
   model.features.resize(in.Count(kMaxFeatures, kMinFeatureBytes, "features"));
   for (ModelFeature& feature : model.features) feature = GetFeature(in);
-  model.classes = GetKeys(in, kMaxModelClasses, "classes");
+  model.classes = GetKeys(in, kMaxModelClasses, kMaxStringBytes, "classes");
   model.base_scores.resize(in.Count(kMaxModelClasses, 8, "outputs"));
   for (double& score : model.base_scores) score = in.GetDouble();
   model.trees.resize(in.Count(kMaxTrees, kMinTreeBytes, "trees"));

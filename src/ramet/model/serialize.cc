@@ -3,25 +3,11 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "ramet/model/bytes.h"
+#include "ramet/base/bytes.h"
+#include "ramet/table/key_bytes.h"
 
 namespace ramet {
 namespace {
-
-void PutKey(ByteWriter& out, const CategoryKey& key) {
-  if (const auto* integer = std::get_if<int64_t>(&key)) {
-    out.Put(uint8_t{0});
-    out.Put(*integer);
-  } else {
-    out.Put(uint8_t{1});
-    out.PutString(std::get<std::string>(key));
-  }
-}
-
-void PutKeys(ByteWriter& out, const std::vector<CategoryKey>& keys) {
-  out.PutCount(keys.size());
-  for (const CategoryKey& key : keys) PutKey(out, key);
-}
 
 void PutStrings(ByteWriter& out, const std::vector<std::string>& strings) {
   out.PutCount(strings.size());

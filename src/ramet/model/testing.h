@@ -19,8 +19,8 @@
 #include <utility>
 #include <vector>
 
+#include "ramet/base/bytes.h"
 #include "ramet/base/hash.h"
-#include "ramet/model/bytes.h"
 #include "ramet/model/format.h"
 #include "ramet/model/model.h"
 

@@ -15,17 +15,19 @@
 #include <cmath>
 #include <concepts>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "ramet/base/result.h"
 
 namespace ramet {
 
 template <class T>
-concept FixedWidth = std::integral<T> || std::same_as<T, double>;
+concept FixedWidth = std::integral<T> || std::same_as<T, float> || std::same_as<T, double>;
 
 // The unsigned integer of the same width.
 template <FixedWidth T>
@@ -63,6 +65,12 @@ class ByteWriter {
   void PutString(std::string_view text) {
     PutCount(text.size());
     bytes_.append(text);
+  }
+  // Any number of them, as they are: the sign of a zero too.
+  template <FixedWidth T>
+  void PutArray(std::span<const T> values) {
+    Put(static_cast<uint64_t>(values.size()));
+    for (const T value : values) PutFixed(value);
   }
   std::string Take() { return std::move(bytes_); }
 
@@ -110,7 +118,23 @@ class ByteReader {
     return std::string(text);
   }
 
+  template <FixedWidth T>
+  std::vector<T> GetArray() {
+    const uint64_t count = GetFixed<uint64_t>();
+    if (!failed_ && count > (bytes_.size() - position_) / sizeof(T))
+      Fail("it claims " + std::to_string(count) + " values, more than its bytes can hold");
+    std::vector<T> values(failed_ ? 0 : count);
+    for (T& value : values) value = GetFixed<T>();
+    return values;
+  }
+
   bool failed() const { return failed_; }
+  // For the caller's own checks. The first error is kept.
+  void Fail(std::string message) {
+    if (failed_) return;
+    failed_ = true;
+    message_ = "at byte " + std::to_string(position_) + ": " + std::move(message);
+  }
   // The first error, or an error if bytes are left.
   Status Finish() {
     if (!failed_ && position_ != bytes_.size()) {
@@ -127,11 +151,6 @@ class ByteReader {
     const T value = LoadLittleEndian<T>(bytes_.data() + position_);
     position_ += sizeof(T);
     return value;
-  }
-  void Fail(std::string message) {
-    if (failed_) return;
-    failed_ = true;
-    message_ = "at byte " + std::to_string(position_) + ": " + std::move(message);
   }
 
   std::string_view bytes_;
