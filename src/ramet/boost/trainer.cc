@@ -186,7 +186,7 @@ GrownTree Trainer::GrowTree(size_t round, size_t k) {
   const std::span<const GradientHessian> gradients(gradients_.data() + k * num_rows_, num_rows_);
   {
     const StepTimer timer(steps_.quantise);
-    Quantise(context_, gradients, range_, StreamKey(seed, Purpose::kRounding, round, k),
+    Quantise(context_, gradients, train_.ids, range_, StreamKey(seed, Purpose::kRounding, round, k),
              quantised_);
   }
   const auto before = [&] {

@@ -31,14 +31,22 @@ HistogramLayout::HistogramLayout(const BinMapper& mapper) : begins_(1, 0) {
   }
 }
 
+HistogramLayout::HistogramLayout(const HistogramLayout& all, size_t first_feature,
+                                 size_t end_feature)
+    : first_feature_(first_feature), begins_(1, 0) {
+  for (size_t f = first_feature; f < end_feature; ++f) {
+    begins_.push_back(begins_.back() + all.num_bins(f));
+    categorical_.push_back(all.categorical(f));
+  }
+}
+
 Histogram::Histogram(size_t num_cells)
     : num_cells_(num_cells),
-      padded_((num_cells + 15) / 16 * 16),
+      padded_(num_cells / 16 * 16 + 16),
       storage_(Bytes(num_cells) / sizeof(uint64_t)) {}
 
 size_t Histogram::Bytes(size_t num_cells) {
-  const size_t padded = (num_cells + 15) / 16 * 16;
-  return padded * (2 * sizeof(uint64_t) + sizeof(uint32_t));
+  return (num_cells / 16 * 16 + 16) * (2 * sizeof(uint64_t) + sizeof(uint32_t));
 }
 
 struct HistogramBuilder::Impl {
@@ -75,9 +83,7 @@ void HistogramBuilder::Recycle(Histogram histogram) {
   impl_->free.push_back(std::move(histogram));
 }
 
-size_t HistogramBuilder::bytes_in_use() const {
-  return impl_->in_use * Histogram::Bytes(layout_.num_cells());
-}
+size_t HistogramBuilder::num_in_use() const { return impl_->in_use; }
 
 Histogram HistogramBuilder::Build(const QuantisedGradients& gradients, RowSet rows) {
   const size_t num_features = layout_.num_features();
@@ -137,8 +143,8 @@ Histogram HistogramBuilder::Build(const QuantisedGradients& gradients, RowSet ro
   return result;
 }
 
-void HistogramBuilder::Subtract(Histogram& parent, const Histogram& child) const {
-  SubtractCells(context_.isa, layout_.num_cells(), parent.gradients(), parent.hessians(),
+void Subtract(const Context& context, Histogram& parent, const Histogram& child) {
+  SubtractCells(context.isa, parent.num_cells(), parent.gradients(), parent.hessians(),
                 parent.counts(), child.gradients(), child.hessians(), child.counts());
 }
 

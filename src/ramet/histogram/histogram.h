@@ -29,18 +29,25 @@
 
 namespace ramet {
 
-// Where each feature's cells lie: feature f has cells [begin(f), begin(f + 1)), one per bin, the
-// missing one first.
+// Where each feature's cells lie: feature f of [first_feature, end_feature) has cells [begin(f),
+// begin(f + 1)), one per bin, the missing one first.
 class HistogramLayout {
  public:
+  // Of all features.
   explicit HistogramLayout(const BinMapper& mapper);
+  // Of some features of another layout, whose cells begin at 0 again.
+  HistogramLayout(const HistogramLayout& all, size_t first_feature, size_t end_feature);
+
+  size_t first_feature() const { return first_feature_; }
+  size_t end_feature() const { return first_feature_ + num_features(); }
   size_t num_features() const { return begins_.size() - 1; }
   size_t num_cells() const { return begins_.back(); }
-  size_t begin(size_t feature) const { return begins_[feature]; }
-  size_t num_bins(size_t feature) const { return begins_[feature + 1] - begins_[feature]; }
-  bool categorical(size_t feature) const { return categorical_[feature]; }
+  size_t begin(size_t feature) const { return begins_[feature - first_feature_]; }
+  size_t num_bins(size_t feature) const { return begin(feature + 1) - begin(feature); }
+  bool categorical(size_t feature) const { return categorical_[feature - first_feature_]; }
 
  private:
+  size_t first_feature_ = 0;
   std::vector<size_t> begins_;
   std::vector<bool> categorical_;
 };
@@ -80,9 +87,12 @@ class Histogram {
 
  private:
   size_t num_cells_ = 0;
-  size_t padded_ = 0;  // cells rounded up to whole cache lines
+  size_t padded_ = 0;  // more cells, of whole cache lines: a histogram of no cells is not empty
   Buffer<uint64_t> storage_;
 };
+
+// parent -= child (H3), of equally many cells. O(cells).
+void Subtract(const Context& context, Histogram& parent, const Histogram& child);
 
 // The rows of a node: positions in the table, ascending; or all rows [0, count) if `ids` is null.
 struct RowSet {
@@ -101,12 +111,10 @@ class HistogramBuilder {
 
   // The histogram of `rows`. O(rows x features). Runs on all threads when it is worth it.
   Histogram Build(const QuantisedGradients& gradients, RowSet rows);
-  // parent -= child (H3). O(cells).
-  void Subtract(Histogram& parent, const Histogram& child) const;
   // Gives a histogram's memory back for reuse.
   void Recycle(Histogram histogram);
-  // Bytes of the histograms that are out.
-  size_t bytes_in_use() const;
+  // Histograms that are out.
+  size_t num_in_use() const;
 
   // The node's sums, from the cells of any one feature.
   NodeSums Total(const Histogram& histogram) const;

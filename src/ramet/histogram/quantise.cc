@@ -4,7 +4,8 @@
 #include <cmath>
 
 #include "ramet/base/exact_sum.h"
-#include "ramet/base/hash.h"
+#include "ramet/collective/collective.h"
+#include "ramet/histogram/row_stream.h"
 #include "ramet/parallel/parallel.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -49,8 +50,8 @@ HWY_INLINE hn::Vec<hn::RebindToSigned<D>> RoundStochastically(D d, V x, const Fi
 
 template <bool kPacked, class D>
 HWY_INLINE size_t QuantiseRows(D d, const GradientHessian* gradients, size_t begin, size_t end,
-                               const FixedPoint& g_scale, const FixedPoint& h_scale, RowKey key,
-                               uint64_t* words, Magnitudes& magnitudes) {
+                               const FixedPoint& g_scale, const FixedPoint& h_scale,
+                               const RowStream& rows, uint64_t* words, Magnitudes& magnitudes) {
   const hn::RebindToSigned<D> di;
   const hn::RebindToUnsigned<D> du;
   const hn::Rebind<float, D> df;
@@ -63,9 +64,9 @@ HWY_INLINE size_t QuantiseRows(D d, const GradientHessian* gradients, size_t beg
     hn::Vec<decltype(df)> g32, h32;
     hn::LoadInterleaved2(df, reinterpret_cast<const float*>(gradients + i), g32, h32);
     // RowHash32, in lanes: its upper and lower halves are two fractions.
-    const auto row = hn::Iota(du32, static_cast<uint32_t>(i));
-    const auto hash =
-        Mix32Lanes(hn::Add(Mix32Lanes(hn::Xor(row, hn::Set(du32, key.a))), hn::Set(du32, key.b)));
+    const auto row = hn::Iota(du32, static_cast<uint32_t>(i) + rows.low_of_first);
+    const auto hash = Mix32Lanes(
+        hn::Add(Mix32Lanes(hn::Xor(row, hn::Set(du32, rows.key.a))), hn::Set(du32, rows.key.b)));
     const auto high = hn::PromoteTo(d, hn::BitCast(di32, hn::ShiftRight<16>(hash)));
     const auto low = hn::PromoteTo(d, hn::BitCast(di32, hn::And(hash, hn::Set(du32, 0xffffu))));
     const auto g = RoundStochastically(d, hn::PromoteTo(d, g32), g_scale, hn::Mul(high, unit));
@@ -90,26 +91,26 @@ HWY_INLINE size_t QuantiseRows(D d, const GradientHessian* gradients, size_t beg
 
 template <bool kPacked>
 void QuantiseBlock(const GradientHessian* gradients, size_t begin, size_t end,
-                   const FixedPoint& g_scale, const FixedPoint& h_scale, RowKey key,
+                   const FixedPoint& g_scale, const FixedPoint& h_scale, const RowStream& rows,
                    uint64_t* words, uint64_t* magnitudes) {
   Magnitudes sums;
   const size_t rest = QuantiseRows<kPacked>(hn::ScalableTag<double>(), gradients, begin, end,
-                                            g_scale, h_scale, key, words, sums);
-  QuantiseRows<kPacked>(hn::CappedTag<double, 1>(), gradients, rest, end, g_scale, h_scale, key,
+                                            g_scale, h_scale, rows, words, sums);
+  QuantiseRows<kPacked>(hn::CappedTag<double, 1>(), gradients, rest, end, g_scale, h_scale, rows,
                         words, sums);
   magnitudes[0] = sums.gradient;
   magnitudes[1] = sums.hessian;
 }
 
 void QuantisePacked(const GradientHessian* gradients, size_t begin, size_t end,
-                    const FixedPoint& g_scale, const FixedPoint& h_scale, RowKey key,
+                    const FixedPoint& g_scale, const FixedPoint& h_scale, const RowStream& rows,
                     uint64_t* words, uint64_t* magnitudes) {
-  QuantiseBlock<true>(gradients, begin, end, g_scale, h_scale, key, words, magnitudes);
+  QuantiseBlock<true>(gradients, begin, end, g_scale, h_scale, rows, words, magnitudes);
 }
 void QuantiseWide(const GradientHessian* gradients, size_t begin, size_t end,
-                  const FixedPoint& g_scale, const FixedPoint& h_scale, RowKey key, uint64_t* words,
-                  uint64_t* magnitudes) {
-  QuantiseBlock<false>(gradients, begin, end, g_scale, h_scale, key, words, magnitudes);
+                  const FixedPoint& g_scale, const FixedPoint& h_scale, const RowStream& rows,
+                  uint64_t* words, uint64_t* magnitudes) {
+  QuantiseBlock<false>(gradients, begin, end, g_scale, h_scale, rows, words, magnitudes);
 }
 
 }  // namespace HWY_NAMESPACE
@@ -130,9 +131,25 @@ struct MagnitudeSums {
   uint64_t gradient = 0, hessian = 0;
 };
 
+// Calls visit(begin, end, stream) for pieces of the local rows [begin, end).
+template <class Visit>
+void VisitStreams(const RowIds& ids, uint64_t key, size_t begin, size_t end, const Visit& visit) {
+  constexpr uint64_t kHalf = uint64_t{1} << 32;
+  ids.VisitRuns(begin, end, [&](size_t first, size_t last, uint64_t id) {
+    while (first < last) {
+      const size_t count = std::min<uint64_t>(last - first, kHalf - id % kHalf);
+      visit(first, first + count,
+            RowStream{RowKeyOf(key, static_cast<uint32_t>(id / kHalf)),
+                      static_cast<uint32_t>(id - first)});
+      first += count;
+      id += count;
+    }
+  });
+}
+
 MagnitudeSums QuantiseAs(const Context& context, bool packed,
-                         std::span<const GradientHessian> gradients, const GradientRange& range,
-                         uint64_t key, QuantisedGradients& out) {
+                         std::span<const GradientHessian> gradients, const RowIds& ids,
+                         const GradientRange& range, uint64_t key, QuantisedGradients& out) {
   const int g_bits = packed ? CellFormat::kPackedGradientBits : CellFormat::kWideBits;
   const int h_bits = packed ? CellFormat::kPackedHessianBits : CellFormat::kWideBits;
   const FixedPoint g_scale = FixedPoint::For(range.max_gradient, g_bits);
@@ -140,22 +157,25 @@ MagnitudeSums QuantiseAs(const Context& context, bool packed,
   out.format = {packed, g_scale.shift(), h_scale.shift()};
   const size_t words = gradients.size() * out.format.words_per_row();
   if (out.words.size() < words) out.words = Buffer<uint64_t>(words);
-  const RowKey row_key = RowKeyOf(key, 0);
   const auto kernel = packed ? RAMET_DISPATCH(context.isa, QuantisePacked)
                              : RAMET_DISPATCH(context.isa, QuantiseWide);
-  return ParallelReduce<MagnitudeSums>(
+  const auto add = [](MagnitudeSums& into, const MagnitudeSums& from) {
+    into.gradient += from.gradient;
+    into.hessian += from.hessian;
+  };
+  MagnitudeSums sums = ParallelReduce<MagnitudeSums>(
       0, gradients.size(), kRowsPerTask, MagnitudeSums{},
-      [&](MagnitudeSums& sums, size_t begin, size_t end) {
-        uint64_t magnitudes[2];
-        kernel(gradients.data(), begin, end, g_scale, h_scale, row_key, out.words.data(),
-               magnitudes);
-        sums.gradient += magnitudes[0];
-        sums.hessian += magnitudes[1];
+      [&](MagnitudeSums& of_piece, size_t begin, size_t end) {
+        VisitStreams(ids, key, begin, end, [&](size_t first, size_t last, const RowStream& rows) {
+          uint64_t magnitudes[2];
+          kernel(gradients.data(), first, last, g_scale, h_scale, rows, out.words.data(),
+                 magnitudes);
+          add(of_piece, {magnitudes[0], magnitudes[1]});
+        });
       },
-      [](MagnitudeSums& into, const MagnitudeSums& from) {
-        into.gradient += from.gradient;
-        into.hessian += from.hessian;
-      });
+      add);
+  AllReduce(context, sums, add);
+  return sums;
 }
 
 }  // namespace
@@ -163,14 +183,15 @@ MagnitudeSums QuantiseAs(const Context& context, bool packed,
 double CellFormat::gradient_step() const { return std::ldexp(1.0, -gradient_shift); }
 double CellFormat::hessian_step() const { return std::ldexp(1.0, -hessian_shift); }
 
-void Quantise(const Context& context, std::span<const GradientHessian> gradients,
+void Quantise(const Context& context, std::span<const GradientHessian> gradients, const RowIds& ids,
               const GradientRange& range, uint64_t key, QuantisedGradients& out) {
-  if (gradients.size() >= CellFormat::kSmallestPackedTable) {
-    const MagnitudeSums sums = QuantiseAs(context, /*packed=*/true, gradients, range, key, out);
-    const uint64_t least = CellFormat::kSmallestMeanSteps * gradients.size();
+  if (ids.total() >= CellFormat::kSmallestPackedTable) {
+    const MagnitudeSums sums =
+        QuantiseAs(context, /*packed=*/true, gradients, ids, range, key, out);
+    const uint64_t least = CellFormat::kSmallestMeanSteps * ids.total();
     if (sums.gradient >= least && sums.hessian >= least) return;
   }
-  QuantiseAs(context, /*packed=*/false, gradients, range, key, out);
+  QuantiseAs(context, /*packed=*/false, gradients, ids, range, key, out);
 }
 
 }  // namespace ramet

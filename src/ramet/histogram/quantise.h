@@ -14,8 +14,8 @@
 //   Q1. |gradient| <= 2^15 and hessian <= 2^12 (packed), |gradient| <= 2^30 and hessian <= 2^30
 //   (wide), so no field of a sum
 //       of kMaxRows{Packed,Wide} words overflows.
-//   Q2. The format is a function of the row count and of exact statistics of the gradients alone:
-//   wide for small tables (which
+//   Q2. The format is a function of the whole table's row count and of exact statistics of the
+//   gradients alone: wide for small tables (which
 //       then behave as with floating point) and where the largest value dwarfs the mean (heavy
 //       tails, a huge weight), packed else.
 #pragma once
@@ -23,6 +23,7 @@
 #include <cstdint>
 
 #include "ramet/base/buffer.h"
+#include "ramet/bins/row_ids.h"
 #include "ramet/loss/loss.h"
 #include "ramet/parallel/context.h"
 
@@ -53,10 +54,10 @@ struct QuantisedGradients {
   Buffer<uint64_t> words;  // rows x words_per_row
 };
 
-// Quantises one output's gradients. `range` holds their exact maxima; `key` is the stream of this
-// iteration and output. `out.words` is reused where it is large enough. O(rows), about 1.5 ns a
-// row.
-void Quantise(const Context& context, std::span<const GradientHessian> gradients,
+// Quantises one output's gradients, of the rows `ids`. `range` holds the exact maxima of all
+// members' rows; `key` is the stream of this iteration and output. `out.words` is reused where it
+// is large enough. O(rows), about 1.5 ns a row; one or two exchanges.
+void Quantise(const Context& context, std::span<const GradientHessian> gradients, const RowIds& ids,
               const GradientRange& range, uint64_t key, QuantisedGradients& out);
 
 }  // namespace ramet

@@ -9,6 +9,7 @@
 #include <limits>
 #include <random>
 
+#include "ramet/collective/members_testing.h"
 #include "ramet/parallel/parallel.h"
 
 namespace ramet {
@@ -32,7 +33,9 @@ QuantisedGradients Quantised(const Gradients& gradients, uint64_t key,
   context.isa = isa;
   context.threads = threads;
   QuantisedGradients out;
-  RunOnThreads(context, [&] { Quantise(context, gradients, RangeOf(gradients), key, out); });
+  RunOnThreads(context, [&] {
+    Quantise(context, gradients, RowIds(gradients.size()), RangeOf(gradients), key, out);
+  });
   return out;
 }
 
@@ -188,14 +191,60 @@ TEST(Quantise, DependsOnTheKeyAndReusesItsBuffer) {
   const Gradients gradients = RandomGradients(kLarge, 1, random);
   Context context;
   QuantisedGradients out;
-  Quantise(context, gradients, RangeOf(gradients), 1, out);
+  Quantise(context, gradients, RowIds(gradients.size()), RangeOf(gradients), 1, out);
   const uint64_t* words = out.words.data();
   const std::vector<uint64_t> first(out.words.begin(), out.words.begin() + kLarge);
-  Quantise(context, gradients, RangeOf(gradients), 2, out);
+  Quantise(context, gradients, RowIds(gradients.size()), RangeOf(gradients), 2, out);
   EXPECT_EQ(out.words.data(), words);
   EXPECT_FALSE(std::equal(first.begin(), first.end(), out.words.begin()));
-  Quantise(context, gradients, RangeOf(gradients), 1, out);
+  Quantise(context, gradients, RowIds(gradients.size()), RangeOf(gradients), 1, out);
   EXPECT_TRUE(std::equal(first.begin(), first.end(), out.words.begin()));
+}
+
+// Design rules 1 and 2: a row's rounding is that of its place in the whole table.
+TEST(Quantise, IsTheSameWhoeverHoldsTheRows) {
+  for (uint64_t seed = 0; seed < 12; ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    Random random(seed);
+    const size_t rows = (seed % 2 == 0 ? kLarge : 1) + random() % 3000;
+    Gradients gradients = RandomGradients(rows, 0.75f, random);
+    if (seed % 4 == 0) gradients[random() % rows].gradient = 1e6f;  // wide
+    const QuantisedGradients expected = Quantised(gradients, seed);
+    const size_t words = expected.format.words_per_row(), members = 1 + random() % 4;
+    const auto dealt = DealRows(rows, members, random);
+    RunMembers(members, Context(), [&](const Context& context, size_t rank) {
+      Gradients own;
+      std::vector<RowIds::Run> runs;
+      for (const uint32_t row : dealt[rank]) {
+        own.push_back(gradients[row]);
+        runs.push_back({row, 1});
+      }
+      QuantisedGradients got;
+      Quantise(context, own, RowIds(runs, rows), RangeOf(gradients), seed, got);
+      ASSERT_EQ(got.format.packed, expected.format.packed);
+      for (size_t i = 0; i < own.size() * words; ++i)
+        ASSERT_EQ(got.words[i], expected.words[dealt[rank][i / words] * words + i % words]);
+    });
+  }
+}
+
+TEST(Quantise, KnowsRowsBeyondTheThirtySecondBit) {
+  const uint64_t border = uint64_t{1} << 32, first = border - 100;
+  const Gradients gradients(200, {0.001f, 0.002f});  // no whole number of steps
+  const GradientRange range = {0.75f, 0.75f};
+  const Context context;
+  QuantisedGradients across, after;
+  Quantise(context, gradients, RowIds({{first, 200}}, border + 100), range, 9, across);
+  Quantise(context, std::span(gradients).first(100), RowIds({{border, 100}}, border + 100), range,
+           9, after);
+  const size_t words = 100 * across.format.words_per_row();
+  const uint64_t* second_half = across.words.data() + words;
+  EXPECT_TRUE(std::equal(second_half, second_half + words, after.words.data()));
+  QuantisedGradients small;
+  Quantise(context, std::span(gradients).first(100), RowIds({{0, 100}}, border + 100), range, 9,
+           small);
+  EXPECT_FALSE(std::equal(second_half, second_half + words, small.words.data()))
+      << "the upper half of a row's id counts too";
 }
 
 }  // namespace

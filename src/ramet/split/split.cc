@@ -21,11 +21,10 @@ double BoundedValue(const CellFormat& format, const NodeSums& sums,
   return h > 0 ? ClippedValue(cells.GradientOf(sums), h, monotone.lower, monotone.upper) : 0;
 }
 
-Split FindBestSplit(const Context& context, const HistogramLayout& layout, const CellFormat& format,
-                    const Histogram& histogram, const NodeSums& node,
-                    const SplitParameters& parameters, std::span<const uint32_t> allowed,
-                    const Monotone& monotone) {
-  const size_t num_candidates = allowed.empty() ? layout.num_features() : allowed.size();
+namespace {
+
+FeatureCells CellsOfNode(const CellFormat& format, const NodeSums& node,
+                         const SplitParameters& parameters, const Monotone& monotone) {
   FeatureCells cells{};
   cells.node = node;
   cells.gradient_step = format.gradient_step();
@@ -34,20 +33,38 @@ Split FindBestSplit(const Context& context, const HistogramLayout& layout, const
   cells.bounded = !monotone.directions.empty();
   cells.lower = monotone.lower;
   cells.upper = monotone.upper;
-  const double g_node = cells.GradientOf(node);
-  const double h_node = cells.WeightOf(node) + parameters.l2_regularization;
-  // What a score must be above to be a gain: nothing, where scores are gains.
-  const double node_score = cells.bounded || !(h_node > 0) ? 0 : g_node * g_node / h_node;
-  if (cells.bounded && h_node > 0)
-    cells.node_score =
-        ValueScore(g_node, h_node, ClippedValue(g_node, h_node, cells.lower, cells.upper));
-  const double score_to_beat = node_score + parameters.min_split_gain;
+  const double h = cells.WeightOf(node) + parameters.l2_regularization;
+  const double g = cells.GradientOf(node);
+  if (cells.bounded && h > 0)
+    cells.node_score = ValueScore(g, h, ClippedValue(g, h, cells.lower, cells.upper));
+  return cells;
+}
 
-  Split best = ParallelReduce<Split>(
+// Nothing, where scores are gains already.
+double ScoreOfNode(const FeatureCells& cells) {
+  const double h = cells.WeightOf(cells.node) + cells.parameters->l2_regularization;
+  const double g = cells.GradientOf(cells.node);
+  return cells.bounded || !(h > 0) ? 0 : g * g / h;
+}
+
+}  // namespace
+
+Split FindBestScore(const Context& context, const HistogramLayout& layout, const CellFormat& format,
+                    const Histogram& histogram, const NodeSums& node,
+                    const SplitParameters& parameters, std::span<const uint32_t> allowed,
+                    const Monotone& monotone) {
+  const auto first_allowed =
+      std::lower_bound(allowed.begin(), allowed.end(), layout.first_feature());
+  const auto end_allowed = std::lower_bound(first_allowed, allowed.end(), layout.end_feature());
+  const std::span<const uint32_t> own(first_allowed, end_allowed);
+  const size_t num_candidates = allowed.empty() ? layout.num_features() : own.size();
+  const FeatureCells cells = CellsOfNode(format, node, parameters, monotone);
+  const double score_to_beat = ScoreOfNode(cells) + parameters.min_split_gain;
+  return ParallelReduce<Split>(
       0, num_candidates, kFeaturesPerTask, Split{},
       [&](Split& local, size_t begin, size_t end) {
         for (size_t i = begin; i < end; ++i) {
-          const size_t feature = allowed.empty() ? i : allowed[i];
+          const size_t feature = allowed.empty() ? layout.first_feature() + i : own[i];
           const size_t cell = layout.begin(feature);
           FeatureCells of_feature = cells;
           of_feature.gradients = histogram.gradients() + cell;
@@ -68,8 +85,21 @@ Split FindBestSplit(const Context& context, const HistogramLayout& layout, const
       [](Split& into, const Split& from) {
         if (Better(from, into)) into = from;
       });
-  best.gain -= best.found() ? node_score : 0;
+}
+
+Split SplitOfScore(Split best, const CellFormat& format, const NodeSums& node,
+                   const SplitParameters& parameters, const Monotone& monotone) {
+  if (best.found()) best.gain -= ScoreOfNode(CellsOfNode(format, node, parameters, monotone));
   return best.gain > 0 ? best : Split{};
+}
+
+Split FindBestSplit(const Context& context, const HistogramLayout& layout, const CellFormat& format,
+                    const Histogram& histogram, const NodeSums& node,
+                    const SplitParameters& parameters, std::span<const uint32_t> allowed,
+                    const Monotone& monotone) {
+  return SplitOfScore(
+      FindBestScore(context, layout, format, histogram, node, parameters, allowed, monotone),
+      format, node, parameters, monotone);
 }
 
 }  // namespace ramet

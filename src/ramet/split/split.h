@@ -86,14 +86,26 @@ struct Split {
   bool operator==(const Split&) const = default;
 };
 
-// True if `a` is the better split of one node (S1).
+// True if `a` is the better split of one node (S1): by gains, or both by scores.
 inline bool Better(const Split& a, const Split& b) {
   if (a.gain != b.gain) return a.gain > b.gain;
   return a.found() && (!b.found() || a.feature < b.feature);
 }
 
-// Searches the features of `allowed` (ascending), or all if it is empty. O(cells); on all threads
-// for many features.
+// The best split among the layout's features, or those of `allowed` (ascending) where it is not
+// empty. Its `gain` is still a score: comparable between features of one node, so that the best of
+// several members' features can be found, and then made a gain. O(cells); on all threads for many
+// features.
+Split FindBestScore(const Context& context, const HistogramLayout& layout, const CellFormat& format,
+                    const Histogram& histogram, const NodeSums& node,
+                    const SplitParameters& parameters, std::span<const uint32_t> allowed,
+                    const Monotone& monotone = {});
+
+// A node's best score as its gain; no split where it gains nothing.
+Split SplitOfScore(Split best, const CellFormat& format, const NodeSums& node,
+                   const SplitParameters& parameters, const Monotone& monotone = {});
+
+// Both, for who has all features.
 Split FindBestSplit(const Context& context, const HistogramLayout& layout, const CellFormat& format,
                     const Histogram& histogram, const NodeSums& node,
                     const SplitParameters& parameters, std::span<const uint32_t> allowed,

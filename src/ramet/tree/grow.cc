@@ -8,12 +8,13 @@
 #include <set>
 
 #include "ramet/base/hash.h"
+#include "ramet/collective/collective.h"
 #include "ramet/parallel/parallel.h"
 
 namespace ramet {
 namespace {
 
-// Rows in one batch of expansions beyond which more would not occupy more threads.
+// Rows of a member in one batch of expansions beyond which more would not occupy more threads.
 constexpr size_t kRowsPerBatch = 1 << 17;
 
 // Adds the time of a scope to a counter.
@@ -43,12 +44,13 @@ struct TreeGrower::Leaf {
   int32_t node = 0;
   uint64_t path = kRootPath;
   size_t depth = 0;
-  size_t begin = 0, end = 0;  // rows of the partition
-  NodeSums sums;
+  size_t begin = 0, end = 0;          // own rows of the partition
+  NodeSums sums;                      // of all members' rows
   Monotone monotone;                  // bounds of values in it
   std::vector<uint32_t> above;        // with interaction constraints: features above it, ascending
   Split split;                        // the best one, if any
   Histogram histogram;                // empty if it was not needed or was evicted
+  int32_t to_build = -1;              // place in the exchange, where it comes from rows
   std::unique_ptr<Leaf> left, right;  // once expanded
 
   size_t rows() const { return end - begin; }
@@ -77,7 +79,7 @@ TreeGrower::TreeGrower(const Context& context, const BinMapper& mapper, const Bi
       mapper_(mapper),
       bins_(bins),
       parameters_(parameters),
-      builder_(context, bins, HistogramLayout(mapper)),
+      histograms_(context, mapper, bins),
       partition_(context.isa, bins.num_rows()) {}
 
 bool TreeGrower::MaySplit(const Leaf& leaf) const {
@@ -109,11 +111,24 @@ std::vector<uint32_t> TreeGrower::ChooseFeatures(const Growth& growth, const Lea
   return features;
 }
 
-void TreeGrower::FindSplit(Growth& growth, Leaf& leaf) {
+// The best split among the own features, as a score.
+void TreeGrower::FindScore(Growth& growth, Leaf& leaf) {
   const Timer timer(times_.split_ns);
   leaf.split =
-      FindBestSplit(context_, builder_.layout(), growth.gradients.format, leaf.histogram, leaf.sums,
-                    parameters_.split, ChooseFeatures(growth, leaf), leaf.monotone);
+      FindBestScore(context_, histograms_.layout(), growth.gradients.format, leaf.histogram,
+                    leaf.sums, parameters_.split, ChooseFeatures(growth, leaf), leaf.monotone);
+}
+
+// Scores of all members' features become splits.
+void TreeGrower::SettleSplits(const Growth& growth, std::span<Leaf* const> leaves) {
+  std::vector<Split> splits;
+  for (const Leaf* leaf : leaves) splits.push_back(leaf->split);
+  AllReduce(context_, std::span(splits), [](Split& into, const Split& from) {
+    if (Better(from, into)) into = from;
+  });
+  for (size_t i = 0; i < leaves.size(); ++i)
+    leaves[i]->split = SplitOfScore(splits[i], growth.gradients.format, leaves[i]->sums,
+                                    parameters_.split, leaves[i]->monotone);
 }
 
 // R4.
@@ -140,61 +155,117 @@ void TreeGrower::PassConstraints(const Growth& growth, Leaf& parent) const {
 
 void TreeGrower::MakeRoot(Growth& growth, Leaf& root) {
   root.end = partition_.size();
-  const bool all = use_all_;
+  uint64_t rows = root.rows();
+  AllSum(context_, std::span(&rows, 1));
   {
     const Timer timer(times_.histogram_ns);
-    root.histogram =
-        builder_.Build(growth.gradients, {all ? nullptr : partition_.ids(), root.rows()});
+    histograms_.Begin(growth.gradients.format, std::span(&rows, 1));
+    histograms_.Build(0, growth.gradients, {use_all_ ? nullptr : partition_.ids(), root.rows()});
+    histograms_.Exchange();
+    root.histogram = histograms_.Take(0);
   }
-  root.sums = builder_.Total(root.histogram);
+  root.sums = histograms_.LocalSums(0);
+  AllReduce(context_, root.sums, [](NodeSums& into, const NodeSums& from) { into = into + from; });
   root.monotone.directions = parameters_.monotonic;
-  if (MaySplit(root)) FindSplit(growth, root);
+  if (!MaySplit(root)) return;
+  FindScore(growth, root);
+  Leaf* const leaf = &root;
+  SettleSplits(growth, std::span(&leaf, 1));
 }
 
-void TreeGrower::Expand(Growth& growth, Leaf& leaf) {
-  const Split& split = leaf.split;
+// What is known of the children before their rows are touched.
+void TreeGrower::MakeChildren(const Growth& growth, Leaf& leaf) const {
   leaf.left = std::make_unique<Leaf>();
   leaf.right = std::make_unique<Leaf>();
   Leaf &left = *leaf.left, &right = *leaf.right;
-  {
-    const Timer timer(times_.partition_ns);
-    const size_t middle = partition_.Split(
-        leaf.begin, leaf.end, bins_.column(static_cast<size_t>(split.feature)), split.left_bins);
-    left.begin = leaf.begin;
-    left.end = right.begin = middle;
-    right.end = leaf.end;
-  }
-  left.sums = split.left;
-  right.sums = leaf.sums - split.left;
-  RAMET_CHECK(left.rows() == left.sums.count);
+  left.sums = leaf.split.left;
+  right.sums = leaf.sums - leaf.split.left;
   left.depth = right.depth = leaf.depth + 1;
   left.path = ChildPath(leaf.path, false);
   right.path = ChildPath(leaf.path, true);
   PassConstraints(growth, leaf);
+}
 
-  Leaf& smaller = left.rows() <= right.rows() ? left : right;
-  Leaf& larger = left.rows() <= right.rows() ? right : left;
-  const bool smaller_may = MaySplit(smaller), larger_may = MaySplit(larger);
-  const auto build = [&](Leaf& child) {
-    const Timer timer(times_.histogram_ns);
-    child.histogram =
-        builder_.Build(growth.gradients, {partition_.ids() + child.begin, child.rows()});
-  };
-  if (larger_may && !leaf.histogram.empty()) {
-    build(smaller);
-    const Timer timer(times_.histogram_ns);
-    builder_.Subtract(leaf.histogram, smaller.histogram);
-    larger.histogram = std::move(leaf.histogram);
-  } else {
-    if (smaller_may) build(smaller);
-    if (larger_may) build(larger);
+void TreeGrower::DivideRows(Growth& growth, Leaf& leaf) {
+  Leaf &left = *leaf.left, &right = *leaf.right;
+  {
+    const Timer timer(times_.partition_ns);
+    const size_t feature = static_cast<size_t>(leaf.split.feature);
+    const size_t middle =
+        partition_.Split(leaf.begin, leaf.end, bins_.column(feature), leaf.split.left_bins);
+    left.begin = leaf.begin;
+    left.end = right.begin = middle;
+    right.end = leaf.end;
   }
-  builder_.Recycle(std::exchange(leaf.histogram, Histogram()));
+  RAMET_CHECK(NumMembers(context_) > 1 || left.rows() == left.sums.count);
   for (Leaf* child : {&left, &right}) {
-    if (MaySplit(*child)) FindSplit(growth, *child);
-    if (!child->split.found() || builder_.bytes_in_use() > context_.histogram_budget_bytes)
-      builder_.Recycle(std::exchange(child->histogram, Histogram()));
+    if (child->to_build < 0) continue;
+    const Timer timer(times_.histogram_ns);
+    histograms_.Build(static_cast<size_t>(child->to_build), growth.gradients,
+                      {partition_.ids() + child->begin, child->rows()});
   }
+}
+
+// The children's histograms and best splits, once their sums are there.
+void TreeGrower::FillHistograms(Growth& growth, Leaf& leaf) {
+  Leaf* built = nullptr;
+  Leaf* by_subtraction = nullptr;
+  {
+    const Timer timer(times_.histogram_ns);
+    for (Leaf* child : {leaf.left.get(), leaf.right.get()}) {
+      if (child->to_build >= 0) {
+        built = child;
+        child->histogram = histograms_.Take(static_cast<size_t>(child->to_build));
+      } else if (MaySplit(*child)) {
+        by_subtraction = child;
+      }
+    }
+    if (by_subtraction != nullptr) {
+      Subtract(context_, leaf.histogram, built->histogram);
+      by_subtraction->histogram = std::move(leaf.histogram);
+    }
+  }
+  histograms_.Recycle(std::exchange(leaf.histogram, Histogram()));
+  for (Leaf* child : {leaf.left.get(), leaf.right.get()})
+    if (MaySplit(*child)) FindScore(growth, *child);
+}
+
+void TreeGrower::Expand(Growth& growth, std::span<Leaf* const> batch) {
+  // Which histograms come from rows: the smaller child's, where the larger one's is had by
+  // subtraction (H3), else those that are needed.
+  std::vector<uint64_t> rows;
+  std::vector<Leaf*> searched;
+  for (Leaf* leaf : batch) {
+    MakeChildren(growth, *leaf);
+    const bool left_is_smaller = leaf->left->sums.count <= leaf->right->sums.count;
+    Leaf& smaller = left_is_smaller ? *leaf->left : *leaf->right;
+    Leaf& larger = left_is_smaller ? *leaf->right : *leaf->left;
+    const bool subtracts = MaySplit(larger) && !leaf->histogram.empty();
+    for (Leaf* child : {&smaller, &larger}) {
+      if (MaySplit(*child)) searched.push_back(child);
+      if (child == &smaller ? !subtracts && !MaySplit(smaller) : subtracts || !MaySplit(larger))
+        continue;
+      child->to_build = static_cast<int32_t>(rows.size());
+      rows.push_back(child->sums.count);
+    }
+  }
+  histograms_.Begin(growth.gradients.format, rows);
+  const bool alone = NumMembers(context_) == 1;
+  ParallelFor(0, batch.size(), 1, [&](size_t i, size_t) {
+    DivideRows(growth, *batch[i]);
+    if (alone) FillHistograms(growth, *batch[i]);
+  });
+  if (!alone) {
+    const Timer timer(times_.exchange_ns);
+    histograms_.Exchange();
+  }
+  if (!alone)
+    ParallelFor(0, batch.size(), 1, [&](size_t i, size_t) { FillHistograms(growth, *batch[i]); });
+  SettleSplits(growth, searched);
+  for (Leaf* leaf : batch)
+    for (Leaf* child : {leaf->left.get(), leaf->right.get()})
+      if (!child->split.found() || histograms_.bytes_in_use() > context_.histogram_budget_bytes)
+        histograms_.Recycle(std::exchange(child->histogram, Histogram()));
 }
 
 std::vector<TreeGrower::Leaf*> TreeGrower::ChooseBatch(const Growth& growth) const {
@@ -204,16 +275,22 @@ std::vector<TreeGrower::Leaf*> TreeGrower::ChooseBatch(const Growth& growth) con
   const size_t splits_left = parameters_.max_leaf_nodes - growth.num_leaves;
   const bool all_will_split = parameters_.max_depth != 0 && parameters_.max_depth < 48 &&
                               (size_t{1} << parameters_.max_depth) <= parameters_.max_leaf_nodes;
+  // An expanded leaf holds one histogram more than before.
+  const size_t held = histograms_.bytes_in_use();
+  const size_t room =
+      context_.histogram_budget_bytes - std::min(held, context_.histogram_budget_bytes);
+  const size_t affordable = room / histograms_.bytes_of_one() + 1;
   const size_t most = !context_.speculate ? 1
-                      : all_will_split    ? splits_left
-                                          : (splits_left + 1) / 2;
+                      : all_will_split    ? std::min(affordable, splits_left)
+                                          : std::min(affordable, (splits_left + 1) / 2);
+  const uint64_t enough = kRowsPerBatch * NumMembers(context_);
   std::vector<Leaf*> batch;
-  size_t rows = 0;
+  uint64_t rows = 0;
   for (const auto& leaf : growth.open) {
-    if (batch.size() >= most || (rows >= kRowsPerBatch && !all_will_split)) break;
+    if (batch.size() >= most || (rows >= enough && !all_will_split)) break;
     if (leaf->expanded()) continue;
     batch.push_back(leaf.get());
-    rows += leaf->rows();
+    rows += leaf->sums.count;
   }
   return batch;
 }
@@ -277,13 +354,13 @@ GrownTree TreeGrower::Grow(const QuantisedGradients& gradients, uint64_t feature
     growth.open.insert(std::move(root));
   else
     growth.result.leaves.push_back({0, 0, partition_.size()});
-  if (root != nullptr) builder_.Recycle(std::exchange(root->histogram, Histogram()));
+  if (root != nullptr) histograms_.Recycle(std::exchange(root->histogram, Histogram()));
 
   while (!growth.open.empty() && growth.num_leaves < parameters_.max_leaf_nodes &&
          !context_.Cancelled()) {
     if (!(*growth.open.begin())->expanded()) {
-      const std::vector<Leaf*> batch = ChooseBatch(growth);
-      ParallelFor(0, batch.size(), 1, [&](size_t begin, size_t) { Expand(growth, *batch[begin]); });
+      Expand(growth, ChooseBatch(growth));
+      if (context_.Cancelled()) break;
     }
     AcceptBest(growth);
   }
@@ -291,7 +368,7 @@ GrownTree TreeGrower::Grow(const QuantisedGradients& gradients, uint64_t feature
   for (const auto& leaf : growth.open) {
     growth.result.leaves.push_back({leaf->node, leaf->begin, leaf->end});
     for (Leaf* unused : {leaf.get(), leaf->left.get(), leaf->right.get()})
-      if (unused != nullptr) builder_.Recycle(std::exchange(unused->histogram, Histogram()));
+      if (unused != nullptr) histograms_.Recycle(std::exchange(unused->histogram, Histogram()));
   }
   std::sort(growth.result.leaves.begin(), growth.result.leaves.end(),
             [](const LeafRows& a, const LeafRows& b) { return a.node < b.node; });

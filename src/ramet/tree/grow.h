@@ -9,12 +9,13 @@
 // turn. What is expanded in vain is thrown away.
 //
 // Invariants
-//   R1. The tree is a function of the gradients' integers, the bins, the rows and the parameters.
-//   Not of what is expanded when. R2. Order of acceptance: higher gain, then smaller path key. A
-//   node's identity is its path from the root. R3. Nodes are numbered in order of acceptance;
-//   children are adjacent and after their parent.
-//   R4. What constraints ask of a node depends on its ancestors alone: the bounds of its values on
-//   the midpoints of monotonic splits above it, its features on those above it.
+//   R1. The tree is a function of the gradients' integers, the bins, the rows of all members and
+//   the parameters. Not of what is expanded when, nor of who holds which rows: what is decided
+//   depends on sums over all members, so that they all decide the same. R2. Order of acceptance:
+//   higher gain, then smaller path key. A node's identity is its path from the root. R3. Nodes are
+//   numbered in order of acceptance; children are adjacent and after their parent. R4. What
+//   constraints ask of a node depends on its ancestors alone: the bounds of its values on the
+//   midpoints of monotonic splits above it, its features on those above it.
 #pragma once
 
 #include <atomic>
@@ -23,7 +24,7 @@
 #include <vector>
 
 #include "ramet/bins/bins.h"
-#include "ramet/histogram/histogram.h"
+#include "ramet/histogram/exchange.h"
 #include "ramet/model/model.h"
 #include "ramet/split/split.h"
 #include "ramet/tree/interactions.h"
@@ -40,7 +41,7 @@ struct GrowParameters {
   Interactions interactions;
 };
 
-// A leaf's rows: [begin, end) of the partition.
+// A leaf's rows, of those that this member holds: [begin, end) of the partition.
 struct LeafRows {
   int32_t node = 0;
   size_t begin = 0, end = 0;
@@ -71,7 +72,7 @@ inline int32_t RouteRow(std::span<const RouteNode> route, const uint8_t* bins) {
 
 // Seconds of work inside nodes, added up over threads.
 struct GrowTimes {
-  std::atomic<int64_t> partition_ns = 0, histogram_ns = 0, split_ns = 0;
+  std::atomic<int64_t> partition_ns = 0, histogram_ns = 0, split_ns = 0, exchange_ns = 0;
 };
 
 // Grows trees over the same bins; keeps its buffers between trees.
@@ -101,8 +102,12 @@ class TreeGrower {
   struct Growth;
 
   void MakeRoot(Growth& growth, Leaf& root);
-  void Expand(Growth& growth, Leaf& leaf);
-  void FindSplit(Growth& growth, Leaf& leaf);
+  void Expand(Growth& growth, std::span<Leaf* const> batch);
+  void MakeChildren(const Growth& growth, Leaf& leaf) const;
+  void DivideRows(Growth& growth, Leaf& leaf);
+  void FillHistograms(Growth& growth, Leaf& leaf);
+  void FindScore(Growth& growth, Leaf& leaf);
+  void SettleSplits(const Growth& growth, std::span<Leaf* const> leaves);
   std::vector<uint32_t> ChooseFeatures(const Growth& growth, const Leaf& leaf) const;
   void PassConstraints(const Growth& growth, Leaf& parent) const;
   std::vector<Leaf*> ChooseBatch(const Growth& growth) const;
@@ -114,7 +119,7 @@ class TreeGrower {
   const BinMapper& mapper_;
   const BinnedMatrix& bins_;
   GrowParameters parameters_;
-  HistogramBuilder builder_;
+  HistogramExchange histograms_;
   RowPartition partition_;
   bool use_all_ = true;
   std::vector<uint32_t> sample_;

@@ -6,9 +6,11 @@
 
 #include <algorithm>
 #include <limits>
+#include <mutex>
 #include <numeric>
 #include <set>
 
+#include "ramet/collective/members_testing.h"
 #include "ramet/split/testing.h"
 #include "ramet/tree/testing.h"
 
@@ -57,6 +59,70 @@ TEST(TreeGrower, GrowsTheSameTreeHoweverItIsDone) {
     for (const Isa isa : SupportedIsas()) {
       SCOPED_TRACE(testing::Message() << "seed " << seed << " " << IsaName(isa));
       ExpectEqual(Grow(p, parameters, ContextOf(2, isa), rows), expected);
+    }
+  }
+}
+
+// The rows of one member.
+Problem PartOf(const Problem& p, const std::vector<uint32_t>& own) {
+  const size_t features = p.mapper.features.size();
+  Problem part{own.size(), p.mapper, BinnedMatrix(own.size(), features), {}, {}};
+  part.quantised.format = p.quantised.format;
+  part.quantised.words = Buffer<uint64_t>(2 * own.size());
+  for (size_t i = 0; i < own.size(); ++i) {
+    for (size_t f = 0; f < features; ++f)
+      part.bins.mutable_column(f)[i] = part.bins.mutable_row(i)[f] = p.bins.column(f)[own[i]];
+    for (size_t w = 0; w < 2; ++w)
+      part.quantised.words[2 * i + w] = p.quantised.words[2 * own[i] + w];
+  }
+  return part;
+}
+
+TEST(TreeGrower, GrowsTheSameTreeWhoeverHoldsTheRows) {
+  for (uint64_t seed = 0; seed < 60; ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    Random random(seed);
+    const Problem p = MakeProblem(50 + random() % 3000, 1 + random() % 12, random);
+    GrowParameters parameters = RandomParameters(random);
+    if (random() % 3 == 0) parameters.max_features = 0.5;
+    if (random() % 2 == 0) ConstrainAtRandom(p, random, parameters);
+    std::vector<bool> sampled(p.num_rows, true);
+    const bool samples = random() % 2 == 0;
+    std::vector<uint32_t> sample;
+    for (uint32_t row = 0; row < p.num_rows; ++row) {
+      if (samples) sampled[row] = random() % 4 > 0;
+      if (sampled[row]) sample.push_back(row);
+    }
+    const Grown expected = Grow(p, parameters, ContextOf(1), samples ? &sample : nullptr);
+    const size_t members = 2 + random() % 4;
+    const auto dealt = DealRows(p.num_rows, members, random);
+    Context like = ContextOf(1 + static_cast<int>(random() % 2));
+    like.speculate = random() % 4 > 0;
+    like.histogram_budget_bytes = random() % 3 == 0 ? random() % 400'000 : size_t{1} << 30;
+    std::vector<std::vector<uint32_t>> rows_of_leaf(expected.grown.leaves.size());
+    std::mutex mutex;
+    RunMembers(members, like, [&](const Context& context, size_t rank) {
+      const Problem part = PartOf(p, dealt[rank]);
+      std::vector<uint32_t> own_sample;
+      for (uint32_t i = 0; i < dealt[rank].size(); ++i)
+        if (sampled[dealt[rank][i]]) own_sample.push_back(i);
+      const Grown got = Grow(part, parameters, context, samples ? &own_sample : nullptr);
+      ASSERT_TRUE(context.collective->status().ok());
+      ASSERT_EQ(got.grown.tree, expected.grown.tree);
+      ASSERT_EQ(got.grown.leaves.size(), expected.grown.leaves.size());
+      const std::lock_guard lock(mutex);
+      for (size_t leaf = 0; leaf < rows_of_leaf.size(); ++leaf) {
+        ASSERT_EQ(got.grown.leaves[leaf].node, expected.grown.leaves[leaf].node);
+        for (size_t i = got.grown.leaves[leaf].begin; i < got.grown.leaves[leaf].end; ++i)
+          rows_of_leaf[leaf].push_back(dealt[rank][got.row_ids[i]]);
+      }
+    });
+    for (size_t leaf = 0; leaf < rows_of_leaf.size(); ++leaf) {
+      std::sort(rows_of_leaf[leaf].begin(), rows_of_leaf[leaf].end());
+      const LeafRows& rows = expected.grown.leaves[leaf];
+      EXPECT_TRUE(std::equal(rows_of_leaf[leaf].begin(), rows_of_leaf[leaf].end(),
+                             expected.row_ids.begin() + static_cast<std::ptrdiff_t>(rows.begin),
+                             expected.row_ids.begin() + static_cast<std::ptrdiff_t>(rows.end)));
     }
   }
 }
