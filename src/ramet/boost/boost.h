@@ -71,7 +71,8 @@ struct RoundReport {
 // Wall-clock seconds by step, for people who tune.
 struct StepTimes {
   double quantise = 0, partition = 0, histogram = 0, split = 0, leaves = 0;
-  double scores = 0;  // scores and the next round's gradients: one pass
+  double exchange = 0;  // of histograms with other members, waiting for them included
+  double scores = 0;    // scores and the next round's gradients: one pass
   double metric = 0;
 };
 
@@ -84,6 +85,7 @@ struct TrainResult {
   bool validates = false;
   size_t best_round = 0;       // where curves[0] is best; all rounds where nothing validates
   bool stopped_early = false;  // by early stopping
+  bool stopped = false;        // by on_round, here or on another member
   double seconds = 0;
   StepTimes steps;
 };
@@ -107,17 +109,24 @@ struct TrainOptions {
   std::function<Result<double>(size_t round)> learning_rate;
   // In place of the loss's own gradients; the loss still gives base scores and responses.
   GradientFunction gradients;
-  // Where the rounds so far go when training ends with an error (a cancellation, a function of the
-  // caller's).
+  // Where the rounds so far go when training ends with an error (a cancellation, a lost member, a
+  // function of the caller's).
   TrainResult* rounds_so_far = nullptr;
+  // Go on from these rounds of the same training, an initial model's included: what a member that
+  // was lost and others had done together (`rounds_so_far` of any of them). Scores are replayed on
+  // the binned rows.
+  const TrainResult* resume = nullptr;
 };
 
-// Trains on `train`. Early stopping (parameters.early_stopping) watches the first of `eval_sets`,
-// or without one the hashed fraction `validation_fraction` of the training rows; it stops when none
-// of the last `n_iter_no_change` rounds was better by more than `tol` than the round before them
-// (as scikit-learn). Cancelled: an Error of kCancelled; with a checkpoint path, the trees so far
-// are in that file. Other errors: impossible parameters, a loss that does not fit the labels, a
-// non-finite gradient (names the row), an initial model of other features.
+// Trains on `train`. With a collective in the context, all members call this with the same
+// parameters and options, each with its own rows (Dataset::ids), and get the same result; if one is
+// lost, the others get an Error of kIo that says so. Early stopping (parameters.early_stopping)
+// watches the first of `eval_sets`, or without one the hashed fraction `validation_fraction` of the
+// training rows; it stops when none of the last `n_iter_no_change` rounds was better by more than
+// `tol` than the round before them (as scikit-learn). Cancelled: an Error of kCancelled; with a
+// checkpoint path, the trees so far are in that file. Other errors: impossible parameters, a loss
+// that does not fit the labels, a non-finite gradient (names the row), an initial model of other
+// features.
 Result<TrainResult> Train(const Context& context, const TrainParameters& parameters,
                           const Dataset& train, std::span<const EvalSet> eval_sets = {},
                           const TrainOptions& options = {});

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "ramet/collective/collective.h"
 #include "ramet/parallel/parallel.h"
 
 namespace ramet {
@@ -42,13 +43,14 @@ void RouteUnusedRows(const GrownTree& grown, const BinnedMatrix& bins,
   });
 }
 
-std::vector<LeafSums> SumLeaves(size_t num_leaves, std::span<const LeafIndex> leaf_of_row,
+std::vector<LeafSums> SumLeaves(const Context& context, size_t num_leaves,
+                                std::span<const LeafIndex> leaf_of_row,
                                 std::span<const GradientHessian> gradients,
                                 const GradientRange& range) {
   const FixedPoint g_scale = FixedPoint::For(range.max_gradient, kAddendBits);
   const FixedPoint h_scale = FixedPoint::For(range.max_hessian, kAddendBits);
   using Sums = std::vector<WideSums>;
-  const Sums sums = ParallelReduce<Sums>(
+  Sums sums = ParallelReduce<Sums>(
       0, leaf_of_row.size(), kRowsPerTask, Sums{},
       [&](Sums& wide, size_t begin, size_t end) {
         std::vector<LimbSums> limbs(num_leaves + 1);  // the last one takes rows without a leaf
@@ -71,6 +73,11 @@ std::vector<LeafSums> SumLeaves(size_t num_leaves, std::span<const LeafIndex> le
           into[leaf].hessian.Add(from[leaf].hessian);
         }
       });
+  sums.resize(num_leaves);  // also of a member without rows
+  AllReduce(context, std::span(sums), [](WideSums& into, const WideSums& from) {
+    into.gradient.Add(from.gradient);
+    into.hessian.Add(from.hessian);
+  });
   std::vector<LeafSums> result;
   for (const WideSums& leaf : sums)
     result.push_back({g_scale.ToDouble(leaf.gradient), h_scale.ToDouble(leaf.hessian)});

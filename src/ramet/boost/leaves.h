@@ -31,9 +31,10 @@ void AssignLeaves(const GrownTree& grown, const uint32_t* row_ids, bool all_rows
 void RouteUnusedRows(const GrownTree& grown, const BinnedMatrix& bins,
                      std::span<LeafIndex> leaf_of_row);
 
-// Exact sums (design rule 5a) of the float32 gradients and hessians of each leaf; kNoLeaf rows
-// count nowhere.
-std::vector<LeafSums> SumLeaves(size_t num_leaves, std::span<const LeafIndex> leaf_of_row,
+// Exact sums (design rule 5a) of the float32 gradients and hessians of each leaf over all members'
+// rows; kNoLeaf rows count nowhere. `range` is that of all members.
+std::vector<LeafSums> SumLeaves(const Context& context, size_t num_leaves,
+                                std::span<const LeafIndex> leaf_of_row,
                                 std::span<const GradientHessian> gradients,
                                 const GradientRange& range);
 

@@ -45,7 +45,7 @@ TEST(SumLeaves, AreExactToTheAddendsRounding) {
       g_sums[leaves[i]] += gradients[i].gradient;
       h_sums[leaves[i]] += gradients[i].hessian;
     }
-    const std::vector<LeafSums> expected = SumLeaves(num_leaves, leaves, gradients, range);
+    const std::vector<LeafSums> expected = SumLeaves(Context(), num_leaves, leaves, gradients, range);
     ASSERT_EQ(expected.size(), num_leaves);
     for (size_t leaf = 0; leaf < num_leaves; ++leaf) {
       // Half a step of 2^-45 of the largest an addend, and one rounding of the sum.
@@ -58,7 +58,7 @@ TEST(SumLeaves, AreExactToTheAddendsRounding) {
     }
     for (const int threads : {2, 8}) {
       RunOnThreads(OnThreads(threads), [&] {
-        const std::vector<LeafSums> got = SumLeaves(num_leaves, leaves, gradients, range);
+        const std::vector<LeafSums> got = SumLeaves(Context(), num_leaves, leaves, gradients, range);
         for (size_t leaf = 0; leaf < num_leaves; ++leaf) {
           ASSERT_EQ(got[leaf].gradient, expected[leaf].gradient);
           ASSERT_EQ(got[leaf].hessian, expected[leaf].hessian);
@@ -77,7 +77,7 @@ TEST(NewtonSteps, AreMinusGradientByHessianAndZeroWhereThatIsUndefined) {
 TEST(SumLeaves, OfNothingButZeros) {
   const std::vector<GradientHessian> zeros(10, {0, 0});
   const std::vector<LeafIndex> leaves(10, 0);
-  const std::vector<LeafSums> sums = SumLeaves(2, leaves, zeros, GradientRange());
+  const std::vector<LeafSums> sums = SumLeaves(Context(), 2, leaves, zeros, GradientRange());
   ASSERT_EQ(sums.size(), 2u);
   for (const LeafSums& leaf : sums) {
     EXPECT_EQ(leaf.gradient, 0);

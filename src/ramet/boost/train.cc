@@ -11,6 +11,7 @@
 #include "ramet/boost/constraints.h"
 #include "ramet/boost/trainer.h"
 #include "ramet/boost/watch.h"
+#include "ramet/collective/collective.h"
 #include "ramet/parallel/parallel.h"
 #include "ramet/predict/predict.h"
 
@@ -80,7 +81,7 @@ Result<Resolved> Resolve(const TrainParameters& parameters, const Dataset& train
   }
   resolved.parameters.metric = resolved.measuring.metrics[0].name;
   if (parameters.early_stopping == "auto")
-    resolved.stops_early = train.num_rows > kRowsForEarlyStopping;
+    resolved.stops_early = train.ids.total() > kRowsForEarlyStopping;
   resolved.parameters.early_stopping = resolved.stops_early ? "true" : "false";
   if (!parameters.class_weight.empty() && !resolved.loss->classification)
     return InvalidArgument("class_weight is for classes, but loss " +
@@ -200,6 +201,11 @@ struct Run {
   const TrainParameters& parameters() const { return resolved.parameters; }
 };
 
+// Whether what was put together with other members is to be believed.
+Status StatusOfMembers(const Context& context) {
+  return context.collective == nullptr ? Status() : context.collective->status();
+}
+
 Status SaveCheckpoint(const Run& run, const Model& model) {
   return run.options.checkpoint_path.empty() ? Status()
                                              : SaveModel(model, run.options.checkpoint_path);
@@ -208,7 +214,7 @@ Status SaveCheckpoint(const Run& run, const Model& model) {
 // Measures on all sets after each round.
 class Measurements {
  public:
-  // Takes the curves of an initial model, or measures the scores before the first round.
+  // Takes the curves of earlier rounds, or measures the scores before the first one.
   static Result<Measurements> Begin(const Run& run, const Trainer& trainer, const ScoreKind& kind) {
     Measurements measurements(run);
     const Measuring& measuring = run.resolved.measuring;
@@ -249,12 +255,18 @@ class Measurements {
     size_t curve = 0;
     for (Watch& watch : watches) {
       std::vector<double> now;
-      if (data.initial_scores.empty()) {
+      const TrainResult* resume = run_.options.resume;
+      const bool first = resume == nullptr && data.initial_scores.empty();
+      if (first) {
         RAMET_ASSIGN(now, watch.Compute(run_.context, metrics, scores));
       }
       for (size_t m = 0; m < metrics.size(); ++m, ++curve) {
         curves_.push_back({watch.set(), metrics[m].name, metrics[m].higher_is_better, {}});
-        if (data.initial_scores.empty()) {
+        if (resume != nullptr) {
+          if (curves_.size() > resume->curves.size())
+            return InvalidArgument("the rounds to go on from were measured otherwise.");
+          curves_.back().values = resume->curves[curves_.size() - 1].values;
+        } else if (first) {
           curves_.back().values.push_back(now[m]);
         } else if (curve < data.initial_curves.size()) {
           curves_.back().values = data.initial_curves[curve];
@@ -278,11 +290,46 @@ class Measurements {
 
 Result<double> LearningRateOf(const Run& run, size_t round) {
   if (!run.options.learning_rate) return run.parameters().learning_rate;
-  RAMET_ASSIGN(const double rate, run.options.learning_rate(round));
+  RAMET_ASSIGN(double rate, run.options.learning_rate(round));
+  rate = AllGather<double>(run.context, std::span<const double>(&rate, 1))[0];
   if (!std::isfinite(rate))
     return InvalidArgument("the learning rate of round " + std::to_string(round) +
                            " is not finite.");
   return rate;
+}
+
+// Asks whoever watches; all members stop where one wants to.
+Result<bool> ShallStop(const Run& run, size_t round, double learning_rate,
+                       const TrainResult& result) {
+  if (!run.options.on_round) return false;
+  RAMET_ASSIGN(const bool stop,
+               run.options.on_round({round + 1, static_cast<size_t>(run.parameters().max_iter),
+                                     SecondsSince(run.begin), learning_rate, result.validates,
+                                     result.curves}));
+  char any = stop;
+  AllReduce(run.context, any, [](char& into, char from) { into |= from; });
+  return any != 0;
+}
+
+// One round with all that belongs to it; `trees`: of new rounds, in the model's categories.
+Status WholeRound(const Run& run, size_t round, double learning_rate, Trainer& trainer,
+                  Measurements& measurements, TrainResult& result) {
+  const size_t trees_before = result.model.trees.size();
+  const size_t rounds = static_cast<size_t>(run.parameters().max_iter);
+  Status status = trainer.Round(round, round + 1 == rounds, learning_rate);
+  if (status.ok()) status = measurements.Measure(result);
+  if (status.ok()) status = StatusOfMembers(run.context);
+  // Half a round is none.
+  if (!status.ok()) {
+    result.model.trees.resize(trees_before);
+    for (Curve& curve : result.curves) curve.values.resize(round + 1);
+    return status;
+  }
+  // Trees are grown over the data's own categories.
+  const std::vector<ModelFeature> data_features = FeaturesOf(run.train.mapper);
+  for (size_t t = trees_before; t < result.model.trees.size(); ++t)
+    TranslateCategories(data_features, result.model.features, result.model.trees[t]);
+  return {};
 }
 
 Status Loop(const Run& run, Trainer& trainer, Measurements& measurements, TrainResult& result) {
@@ -294,24 +341,20 @@ Status Loop(const Run& run, Trainer& trainer, Measurements& measurements, TrainR
     if (result.stopped_early) break;
     if (run.context.Cancelled()) return CancelledError("training was stopped");
     RAMET_ASSIGN(const double learning_rate, LearningRateOf(run, round + 1));
-    RAMET_RETURN_IF_ERROR(trainer.Round(round, round + 1 == rounds, learning_rate));
-    RAMET_RETURN_IF_ERROR(measurements.Measure(result));
+    RAMET_RETURN_IF_ERROR(WholeRound(run, round, learning_rate, trainer, measurements, result));
     if ((round + 1) % std::max<size_t>(1, run.options.checkpoint_every) == 0)
       RAMET_RETURN_IF_ERROR(SaveCheckpoint(run, result.model));
-    if (run.options.on_round) {
-      RAMET_ASSIGN(const bool stop,
-                   run.options.on_round({round + 1, rounds, SecondsSince(run.begin), learning_rate,
-                                         result.validates, result.curves}));
-      if (stop) break;
-    }
+    RAMET_ASSIGN(result.stopped, ShallStop(run, round, learning_rate, result));
+    if (result.stopped) break;
   }
   if (may_stop && !result.stopped_early)
     result.stopped_early = ShouldStop(result.curves[0], run.parameters().tol, patience);
   return {};
 }
 
-// Base scores, or those and the trees of the initial model.
+// Base scores, those and the trees of the initial model, or the rounds so far.
 Result<Model> FirstModel(const Run& run, const RowSelection& rows) {
+  if (run.options.resume != nullptr) return run.options.resume->model;
   Model model = StartModel(run.parameters(), *run.resolved.loss, run.train);
   const Model* initial = run.options.initial_model;
   if (initial == nullptr) {
@@ -353,8 +396,10 @@ Result<RowSelection> RowsToTrainOn(const Run& run) {
   const std::vector<float>& weights = run.train.weights;
   if (!run.hold_out.enabled()) return TrainingRows(run.train.ids, weights, run.hold_out);
   const std::vector<uint32_t> held_out = HeldOutRows(run.train.ids, run.hold_out).rows;
-  if (std::none_of(held_out.begin(), held_out.end(),
-                   [&](uint32_t row) { return weights.empty() || weights[row] != 0; }))
+  char any = std::any_of(held_out.begin(), held_out.end(),
+                         [&](uint32_t row) { return weights.empty() || weights[row] != 0; });
+  AllReduce(run.context, any, [](char& into, char from) { into |= from; });
+  if (any == 0)
     return DataError(
         "no row was held out for early stopping: the table is too small. Give a validation set, "
         "raise validation_fraction, or set early_stopping to false.");
@@ -366,20 +411,26 @@ Result<RowSelection> RowsToTrainOn(const Run& run) {
   return rows;
 }
 
-Status TrainOnThreads(const Run& run, TrainResult& result) {
+// `begun`: whether `result` holds rounds that may be gone on from.
+Status TrainOnThreads(const Run& run, TrainResult& result, bool& begun) {
   RAMET_ASSIGN(const RowSelection rows, RowsToTrainOn(run));
   RAMET_ASSIGN(result.model, FirstModel(run, rows));
   result.validates = !run.eval_sets.empty() || run.hold_out.enabled();
   Model& model = result.model;
-  const size_t initial_trees = model.trees.size();
   std::vector<const Dataset*> eval_data;
   for (const EvalSet& set : run.eval_sets) eval_data.push_back(set.data);
   Trainer trainer(run.context, run.parameters(), *run.resolved.loss, run.train, eval_data,
                   run.hold_out, model, run.options.gradients, run.resolved.constraints);
+  if (run.options.resume != nullptr) {
+    const Model* initial = run.options.initial_model;
+    RAMET_RETURN_IF_ERROR(trainer.Replay(initial == nullptr ? 0 : initial->trees.size()));
+  }
   RAMET_ASSIGN(Measurements measurements,
                Measurements::Begin(run, trainer, KindOf(run.resolved, model.num_outputs())));
   result.curves = measurements.TakeCurves();
   RAMET_RETURN_IF_ERROR(trainer.ComputeGradients());
+  RAMET_RETURN_IF_ERROR(StatusOfMembers(run.context));
+  begun = true;
   Status status = Loop(run, trainer, measurements, result);
 
   if (!status.ok() && status.error().code == ErrorCode::kCancelled)
@@ -387,10 +438,6 @@ Status TrainOnThreads(const Run& run, TrainResult& result) {
   result.best_round = result.validates ? BestRound(result.curves[0]) : model.num_rounds();
   if (status.ok() && run.resolved.stops_early && run.parameters().keep_best && result.validates)
     model.trees.resize(result.best_round * model.num_outputs());
-  // New trees were grown over the data's own categories.
-  const std::vector<ModelFeature> data_features = FeaturesOf(run.train.mapper);
-  for (size_t t = initial_trees; t < model.trees.size(); ++t)
-    TranslateCategories(data_features, model.features, model.trees[t]);
   const double metric_seconds = result.steps.metric;
   result.steps = trainer.steps();
   result.steps.metric = metric_seconds;
@@ -461,9 +508,15 @@ Result<TrainResult> Train(const Context& context, const TrainParameters& paramet
                 begin};
   TrainResult result;
   Status status;
-  RunOnThreads(context, [&] { status = TrainOnThreads(run, result); });
+  bool begun = false;
+  RunOnThreads(context, [&] { status = TrainOnThreads(run, result, begun); });
   if (status.ok()) return result;
+  if (!begun && options.resume != nullptr) result = *options.resume;
+  if (!begun && options.resume == nullptr) result.model.trees.clear();
   if (options.rounds_so_far != nullptr) *options.rounds_so_far = std::move(result);
+  // A lost member is why a wait for it was cancelled.
+  if (Status of_members = StatusOfMembers(context); !of_members.ok())
+    status = std::move(of_members);
   return status.TakeError();
 }
 

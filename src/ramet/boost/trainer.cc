@@ -7,7 +7,9 @@
 
 #include "ramet/base/hash.h"
 #include "ramet/boost/monotone.h"
+#include "ramet/collective/collective.h"
 #include "ramet/parallel/parallel.h"
+#include "ramet/predict/replay.h"
 
 namespace ramet {
 namespace {
@@ -61,6 +63,12 @@ std::vector<double> StartScores(const Dataset& data, const std::vector<double>& 
   return scores;
 }
 
+void MergeRanges(GradientRange& into, const GradientRange& from) {
+  into.max_gradient = std::max(into.max_gradient, from.max_gradient);
+  into.max_hessian = std::max(into.max_hessian, from.max_hessian);
+  into.finite &= from.finite;
+}
+
 }  // namespace
 
 Trainer::Trainer(const Context& context, const TrainParameters& parameters, const Loss& loss,
@@ -95,6 +103,15 @@ Trainer::Trainer(const Context& context, const TrainParameters& parameters, cons
                                 train.labels, weights_);
 }
 
+Status Trainer::Replay(size_t first_tree) {
+  const StepTimer timer(steps_.scores);
+  RAMET_RETURN_IF_ERROR(ReplayTrees(context_, model_, first_tree, train_, scores_));
+  for (size_t set = 0; set < eval_data_.size(); ++set)
+    RAMET_RETURN_IF_ERROR(
+        ReplayTrees(context_, model_, first_tree, *eval_data_[set], eval_scores_[set]));
+  return {};
+}
+
 Status Trainer::ComputeGradients() {
   std::fill(leaf_of_row_.begin(), leaf_of_row_.end(), LeafIndex{0});
   for (auto& values : leaf_values_) values.clear();
@@ -120,12 +137,10 @@ Status Trainer::UpdateScores(bool next_gradients) {
         if (!weights_.empty()) block.weights = weights_.data();
         range = loss_.gradients(context_.isa, block);
       },
-      [](GradientRange& into, const GradientRange& from) {
-        into.max_gradient = std::max(into.max_gradient, from.max_gradient);
-        into.max_hessian = std::max(into.max_hessian, from.max_hessian);
-        into.finite &= from.finite;
-      });
-  if (next_gradients && own_gradients_) RAMET_RETURN_IF_ERROR(ComputeOwnGradients());
+      MergeRanges);
+  if (!next_gradients) return {};
+  if (own_gradients_) RAMET_RETURN_IF_ERROR(ComputeOwnGradients());
+  AllReduce(context_, range_, MergeRanges);
   if (!range_.finite) return NonFiniteGradient();
   return {};
 }
@@ -143,7 +158,7 @@ Status Trainer::ComputeOwnGradients() {
       const double weight = weights_.empty() ? 1.0 : static_cast<double>(weights_[row]);
       const size_t from = row * num_outputs_ + k;
       if (hessians[from] < 0)
-        return DataError("row " + std::to_string(row + 1) +
+        return DataError("row " + std::to_string(train_.ids[row] + 1) +
                          ": the loss function returned a negative hessian. Return one of at "
                          "least 0.");
       const GradientHessian pair{static_cast<float>(gradients[from] * weight),
@@ -156,17 +171,26 @@ Status Trainer::ComputeOwnGradients() {
   return {};
 }
 
+// Names the first such row of all members, so that all give the same error.
 Error Trainer::NonFiniteGradient() const {
+  struct Culprit {
+    uint64_t id = UINT64_MAX;
+    double label = 0, score = 0;
+  } first;
   for (size_t i = 0; i < gradients_.size(); ++i) {
     if (std::isfinite(gradients_[i].gradient) && std::isfinite(gradients_[i].hessian)) continue;
     const size_t row = i % num_rows_;
-    return DataError("row " + std::to_string(row + 1) + ": the gradient of loss " +
-                     std::string(loss_.name) + " is not finite (label " +
-                     std::to_string(train_.labels[row]) + ", score " + std::to_string(scores_[i]) +
-                     "). The label or weight is too large, or the learning rate too high: scale "
-                     "the label, or lower it.");
+    if (const uint64_t id = train_.ids[row]; id < first.id)
+      first = {id, train_.labels[row], scores_[i]};
   }
-  CheckFailed("some gradient is not finite", __FILE__, __LINE__);
+  AllReduce(context_, first, [](Culprit& into, const Culprit& from) {
+    if (from.id < into.id) into = from;
+  });
+  return DataError("row " + std::to_string(first.id + 1) + ": the gradient of loss " +
+                   std::string(loss_.name) + " is not finite (label " +
+                   std::to_string(first.label) + ", score " + std::to_string(first.score) +
+                   "). The label or weight is too large, or the learning rate too high: scale "
+                   "the label, or lower it.");
 }
 
 void Trainer::ChooseRows(size_t round) {
@@ -196,12 +220,17 @@ GrownTree Trainer::GrowTree(size_t round, size_t k) {
                                  static_cast<double>(times.split_ns)};
   };
   const std::array<double, 3> start = before();
+  const int64_t exchanged_before = grower_.times().exchange_ns;
   double wall = 0;
   GrownTree grown;
   {
     const StepTimer timer(wall);
     grown = grower_.Grow(quantised_, StreamKey(seed, Purpose::kFeatureSample, round, k));
   }
+  const double exchange =
+      1e-9 * static_cast<double>(grower_.times().exchange_ns - exchanged_before);
+  steps_.exchange += exchange;
+  wall -= exchange;
   // Work inside nodes ran on several threads: its shares of the wall-clock time.
   const std::array<double, 3> end = before();
   const double total = std::max(1.0, end[0] - start[0] + end[1] - start[1] + end[2] - start[2]);
@@ -215,8 +244,9 @@ void Trainer::SetLeafValues(GrownTree& grown, size_t k) {
   const StepTimer timer(steps_.leaves);
   const std::span<LeafIndex> leaf_of_row(leaf_of_row_.data() + k * num_rows_, num_rows_);
   AssignLeaves(grown, grower_.row_ids(), uses_all_rows_, leaf_of_row);
-  const std::vector<LeafSums> sums = SumLeaves(
-      grown.leaves.size(), leaf_of_row, {gradients_.data() + k * num_rows_, num_rows_}, range_);
+  const std::vector<LeafSums> sums =
+      SumLeaves(context_, grown.leaves.size(), leaf_of_row,
+                {gradients_.data() + k * num_rows_, num_rows_}, range_);
   std::vector<double>& values = leaf_values_[k];
   values = residual_quantiles_
                ? residual_quantiles_->OfLeaves(grown.leaves.size(), leaf_of_row, scores_)
@@ -244,11 +274,13 @@ Status Trainer::Round(size_t round, bool last, double learning_rate) {
     trees.push_back(GrowTree(round, k));
     if (context_.Cancelled()) return CancelledError("training was stopped");
     SetLeafValues(trees.back(), k);
+    // Sums over members that failed are not to be believed.
+    if (context_.Cancelled()) return CancelledError("training was stopped");
   }
-  RAMET_RETURN_IF_ERROR(UpdateScores(/*next_gradients=*/!last));
+  const Status status = UpdateScores(/*next_gradients=*/!last);
   UpdateEvalScores(trees);
   for (GrownTree& grown : trees) model_.trees.push_back(std::move(grown.tree));
-  return {};
+  return status;
 }
 
 void Trainer::UpdateEvalScores(const std::vector<GrownTree>& trees) {

@@ -28,11 +28,13 @@ class Trainer {
           Model& model, const GradientFunction& own_gradients = {},
           const Constraints& constraints = {});
 
+  // Adds the model's trees from `first_tree` on to the scores of all rows, in order (G3).
+  Status Replay(size_t first_tree);
   // Gradients of the current scores. An error names the row whose gradient is not finite.
   Status ComputeGradients();
   // Grows one tree per output on the current gradients, adds them to the model and to the scores of
   // all rows, and computes the next gradients (unless this was the last round). Does nothing to the
-  // model when cancelled on the way.
+  // model when cancelled before the trees are whole; what fails after that leaves a whole round.
   Status Round(size_t round, bool last, double learning_rate);
 
   std::span<const double> train_scores() const { return scores_; }
