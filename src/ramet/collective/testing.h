@@ -5,11 +5,13 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <string>
 #include <thread>
 #include <vector>
 
 #include "ramet/collective/collective.h"
 #include "ramet/collective/local.h"
+#include "ramet/collective/tcp.h"
 
 namespace ramet::testing {
 
@@ -40,6 +42,28 @@ using Channel = std::function<Joiner(size_t size)>;
 inline Joiner JoinLocal(size_t size) {
   const auto group = std::make_shared<LocalGroup>(size);
   return [group](size_t rank, std::atomic<bool>& stop) { return group->Join(rank, stop); };
+}
+
+// Listens on loopback for all members.
+struct Listeners {
+  explicit Listeners(size_t size) {
+    for (size_t member = 0; member < size; ++member) {
+      listeners.push_back(*Listener::Open({"127.0.0.1", 0}));
+      addresses.push_back({"127.0.0.1", listeners.back().port()});
+    }
+  }
+  std::vector<Listener> listeners;
+  std::vector<Endpoint> addresses;
+};
+
+inline const std::string kSecret = "sixteen secret bytes";
+
+inline Joiner JoinTcp(size_t size) {
+  const auto group = std::make_shared<Listeners>(size);
+  return [group](size_t rank, std::atomic<bool>& stop) {
+    return Connect({}, group->listeners[rank],
+                   {.rank = rank, .addresses = group->addresses, .secret = kSecret}, stop);
+  };
 }
 
 // Runs body(member) for all members at once, each on a thread of its own; a member leaves when its

@@ -1,0 +1,170 @@
+#include "ramet/collective/meeting.h"
+
+#include <poll.h>
+
+#include <algorithm>
+
+namespace ramet {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kLook = 50ms;  // how often the loop looks at the clock, and whether it is stopped
+// A connection that does not come about in this time is tried again: an address may be of a network
+// that swallows packets.
+constexpr auto kConnectFor = 3s;
+// One who called has this long to prove itself.
+constexpr auto kCallerFor = 5s;
+constexpr auto kFirstPause = 10ms, kLongestPause = 500ms;
+
+}  // namespace
+
+std::string MemberName(const ConnectOptions& options, size_t member) {
+  return "member " + std::to_string(member) + " (" + options.addresses[member].Text() + ")";
+}
+
+Meeting::Meeting(const Listener& listener, const ConnectOptions& options)
+    : listener_(listener),
+      options_(options),
+      group_{options.rank, options.addresses.size(), options.secret},
+      links_(options.addresses.size()) {}
+
+Status Meeting::Run(Clock::time_point deadline, const std::function<bool()>& stopped) {
+  RAMET_RETURN_IF_ERROR(ResolveAll());
+  while (!complete()) {
+    if (stopped()) return CancelledError("training was stopped");
+    const Clock::time_point now = Clock::now();
+    if (now >= deadline) return Missing();
+    for (Dialled& dialled : dialled_) StepDialled(dialled, now);
+    AcceptCallers(now);
+    StepCallers(now);
+    if (!complete()) Wait();
+  }
+  return {};
+}
+
+Status Meeting::ResolveAll() {
+  for (size_t member = 0; member < options_.rank; ++member) {
+    Result<std::vector<SocketAddress>> addresses = Resolve(options_.addresses[member]);
+    if (!addresses.ok()) {
+      missing_ = static_cast<int>(member);
+      return IoError(MemberName(options_, member) + ": " + addresses.error().message);
+    }
+    dialled_.emplace_back(member, *std::move(addresses));
+  }
+  return {};
+}
+
+bool Meeting::complete() const {
+  for (size_t member = 0; member < links_.size(); ++member)
+    if (member != options_.rank && links_[member] == nullptr) return false;
+  return true;
+}
+
+Error Meeting::Missing() {
+  std::string names;
+  size_t missing = 0;
+  for (size_t member = 0; member < links_.size(); ++member) {
+    if (member == options_.rank || links_[member] != nullptr) continue;
+    if (missing_ == Collective::kNobody) missing_ = static_cast<int>(member);
+    if (++missing > 4) continue;
+    names += (names.empty() ? "" : "; ") + MemberName(options_, member) + ": " +
+             (member < options_.rank ? dialled_[member].problem : "it did not call");
+  }
+  if (missing > 4) names += "; and " + std::to_string(missing - 4) + " more";
+  return IoError("not all members of the group met within " +
+                 std::to_string(static_cast<int64_t>(options_.connect_timeout)) + " s. " + names +
+                 ". Check that they run, and that firewalls let these ports through.");
+}
+
+void Meeting::Dial(Dialled& dialled, Clock::time_point now) {
+  const auto pause = kFirstPause * (1 << std::min<size_t>(dialled.attempts, 6));
+  dialled.next_try = now + std::min<Clock::duration>(pause, kLongestPause);
+  dialled.give_up = now + kConnectFor;
+  const size_t which = dialled.attempts++ % dialled.addresses.size();
+  Result<Descriptor> socket = StartConnect(dialled.addresses[which]);
+  if (socket.ok())
+    dialled.handshake.emplace(
+        Handshake::Dial(MakePlainChannel(*std::move(socket)), group_, dialled.member));
+  else
+    dialled.problem = socket.error().message;
+}
+
+void Meeting::StepDialled(Dialled& dialled, Clock::time_point now) {
+  if (links_[dialled.member] != nullptr) return;
+  if (!dialled.handshake) {
+    if (now < dialled.next_try) return;
+    Dial(dialled, now);
+    if (!dialled.handshake) return;
+  }
+  Handshake& handshake = *dialled.handshake;
+  switch (handshake.Step()) {
+    case Handshake::State::kDone:
+      Admit(handshake);
+      dialled.handshake.reset();
+      break;
+    case Handshake::State::kFailed:
+      dialled.problem = handshake.problem();
+      dialled.handshake.reset();
+      break;
+    case Handshake::State::kUnderWay:
+      // Once connected it is for the other to answer, who may not have come this far yet.
+      if (!handshake.connected() && now >= dialled.give_up) {
+        dialled.problem = "no connection came about";
+        dialled.handshake.reset();
+      }
+  }
+}
+
+void Meeting::AcceptCallers(Clock::time_point now) {
+  // More than the group needs are strangers'; the oldest goes, so that no crowd keeps members out.
+  const size_t most = 2 * links_.size() + 64;
+  for (size_t accepted = 0; accepted < most; ++accepted) {
+    Descriptor socket = Accept(listener_.socket());
+    if (!socket.valid()) {
+      // No descriptor left, perhaps: make room for the next look.
+      if ((errno == EMFILE || errno == ENFILE) && !callers_.empty()) callers_.pop_front();
+      return;
+    }
+    if (callers_.size() >= most) callers_.pop_front();
+    callers_.push_back(
+        {Handshake::Answer(MakePlainChannel(std::move(socket)), group_), now + kCallerFor});
+  }
+}
+
+void Meeting::StepCallers(Clock::time_point now) {
+  for (auto caller = callers_.begin(); caller != callers_.end();) {
+    const Handshake::State state = caller->handshake.Step();
+    if (state == Handshake::State::kDone) Admit(caller->handshake);
+    if (state == Handshake::State::kUnderWay && now < caller->give_up)
+      ++caller;
+    else
+      caller = callers_.erase(caller);
+  }
+}
+
+void Meeting::Admit(Handshake& handshake) {
+  // One that called twice gave up its first call.
+  const size_t peer = handshake.peer();
+  links_[peer] =
+      std::make_unique<Link>(handshake.TakeChannel(), handshake.tag(), MemberName(options_, peer));
+}
+
+void Meeting::Wait() {
+  std::vector<pollfd> descriptors{{listener_.socket().number(), POLLIN, 0}};
+  const Clock::time_point now = Clock::now();
+  Clock::duration timeout = kLook;
+  for (const Dialled& dialled : dialled_) {
+    if (dialled.handshake)
+      descriptors.push_back({dialled.handshake->descriptor(), dialled.handshake->events(), 0});
+    else if (links_[dialled.member] == nullptr)
+      timeout = std::min<Clock::duration>(timeout, dialled.next_try - now);
+  }
+  for (const Caller& caller : callers_)
+    descriptors.push_back({caller.handshake.descriptor(), caller.handshake.events(), 0});
+  const auto milliseconds =
+      std::max<int64_t>(1, std::chrono::ceil<std::chrono::milliseconds>(timeout).count());
+  poll(descriptors.data(), descriptors.size(), static_cast<int>(milliseconds));
+}
+
+}  // namespace ramet
