@@ -130,7 +130,7 @@ ResidualQuantiles::ResidualQuantiles(const Context& context, double quantile,
     : context_(context),
       quantile_(std::llround(quantile * static_cast<double>(kQuantileUnits))),
       labels_(labels),
-      weights_(weights) {}
+      weights_(context, weights) {}
 
 template <class Record>
 double ResidualQuantiles::Of(std::span<Record> records) const {

@@ -12,6 +12,7 @@
 namespace ramet {
 
 // NaN if one side has no weight, or a score with weight is NaN. On the threads of the caller.
-double OneAgainstRestAuc(const OneAgainstRest& rows, size_t max_rows_to_sort = kMaxRowsToSort);
+double OneAgainstRestAuc(const Context& context, const OneAgainstRest& rows,
+                         size_t max_rows_to_sort = kMaxRowsToSort);
 
 }  // namespace ramet

@@ -5,27 +5,37 @@
 #include "ramet/metric/metrics.h"
 
 namespace ramet {
+namespace {
 
-double OneAgainstRestAveragePrecision(const OneAgainstRest& rows, size_t max_rows_to_sort) {
+struct Seen {
   int64_t positives = 0, all = 0;
   double sum = 0;
-  const bool valid = VisitScoreGroups(
-      rows, max_rows_to_sort, [&](int64_t group_positives, int64_t group_negatives) {
-        positives += group_positives;
-        all += group_positives + group_negatives;
-        if (group_positives == 0) return;
-        const double precision = static_cast<double>(positives) / static_cast<double>(all);
-        sum += static_cast<double>(group_positives) * precision;
-      });
-  if (!valid || positives == 0) return std::numeric_limits<double>::quiet_NaN();
-  return sum / static_cast<double>(positives);
+};
+
+}  // namespace
+
+double OneAgainstRestAveragePrecision(const Context& context, const OneAgainstRest& rows,
+                                      size_t max_rows_to_sort) {
+  Seen seen;
+  const bool valid =
+      VisitScoreGroups(context, rows, max_rows_to_sort, BytesOf(seen),
+                       [&](int64_t group_positives, int64_t group_negatives) {
+                         seen.positives += group_positives;
+                         seen.all += group_positives + group_negatives;
+                         if (group_positives == 0) return;
+                         const double precision =
+                             static_cast<double>(seen.positives) / static_cast<double>(seen.all);
+                         seen.sum += static_cast<double>(group_positives) * precision;
+                       });
+  if (!valid || seen.positives == 0) return std::numeric_limits<double>::quiet_NaN();
+  return seen.sum / static_cast<double>(seen.positives);
 }
 
 double AveragePrecision(const Context& context, const Evaluation& evaluation) {
   double average = 0;
   RunOnThreads(context, [&] {
-    average = OfEachClass(context, evaluation, [](const OneAgainstRest& rows) {
-      return OneAgainstRestAveragePrecision(rows);
+    average = OfEachClass(context, evaluation, [&](const OneAgainstRest& rows) {
+      return OneAgainstRestAveragePrecision(context, rows);
     });
   });
   return average;

@@ -11,7 +11,7 @@
 namespace ramet {
 
 // NaN if no positive row has weight, or a score with weight is NaN. On the threads of the caller.
-double OneAgainstRestAveragePrecision(const OneAgainstRest& rows,
+double OneAgainstRestAveragePrecision(const Context& context, const OneAgainstRest& rows,
                                       size_t max_rows_to_sort = kMaxRowsToSort);
 
 }  // namespace ramet

@@ -1,12 +1,13 @@
 // Metrics: how good predictions are, exactly (design rule 8).
 //
 //   raw scores (rows x outputs) + labels + weights ──► double, the same for any number of threads
-//   or workers
+//   or members
 //
 // Sums go through ExactSum. AUC and average precision are computed by exact sort up to 2^22 rows,
 // above that by exact counts over 2^20 fixed cells of the score; the choice depends on the row
-// count alone. Ties in the score count one half. Metrics of numbers compare predictions: the raw
-// scores as the loss responds to them.
+// count alone. Rows are those of all members (collective.h), each of which gives its own and gets
+// the value of all. Ties in the score count one half. Metrics of numbers compare predictions: the
+// raw scores as the loss responds to them.
 #pragma once
 
 #include <span>

@@ -31,13 +31,14 @@ struct Sample {
   Evaluation view() const { return {scores, num_outputs, labels, weights, loss, {quantile}}; }
 };
 
-using Measure = double (*)(const OneAgainstRest& rows, size_t max_rows_to_sort);
+using Measure = double (*)(const Context& context, const OneAgainstRest& rows,
+                           size_t max_rows_to_sort);
 
 double ByCells(Measure measure, const Sample& sample) {
-  return measure({sample.scores, sample.labels, 1, sample.weights}, 0);
+  return measure({}, {sample.scores, sample.labels, 1, sample.weights}, 0);
 }
 double BySort(Measure measure, const Sample& sample) {
-  return measure({sample.scores, sample.labels, 1, sample.weights}, SIZE_MAX);
+  return measure({}, {sample.scores, sample.labels, 1, sample.weights}, SIZE_MAX);
 }
 
 // Classification with one output (binary) or more; scores reach far, with ties; some weights are
@@ -378,17 +379,17 @@ TEST(IntegerWeights, KeepWholeRatiosAndEveryRowOfSomeWeight) {
     for (size_t i = 0; i < 1 + random() % 10000; ++i)
       weights.push_back(std::ldexp(static_cast<float>(random() % 4), exponent));
     weights.push_back(std::ldexp(1.0f, exponent));
-    const IntegerWeights integers(weights);
+    const IntegerWeights integers({}, weights);
     const int64_t one = integers[weights.size() - 1];
     EXPECT_GT(one, int64_t{1} << 20);
     for (size_t i = 0; i < weights.size(); ++i)
       ASSERT_EQ(integers[i], one * static_cast<int64_t>(std::ldexp(weights[i], -exponent)));
   }
   const std::vector<float> apart = {1e-38f, 0, 1e38f};
-  const IntegerWeights integers(apart);
+  const IntegerWeights integers({}, apart);
   EXPECT_EQ(integers[0], 1);
   EXPECT_EQ(integers[1], 0);
-  EXPECT_EQ(IntegerWeights({})[7], 1);
+  EXPECT_EQ(IntegerWeights({}, {})[7], 1);
 }
 
 TEST(Auc, OfSeveralClassesIsTheMeanOfOneAgainstTheRest) {

@@ -1,8 +1,10 @@
 // r2: 1 - (mean squared error) / (weighted variance of the targets), as scikit-learn's. Of equal
 // targets it is 1 if all predictions are right, else 0.
 #include <algorithm>
+#include <cstdint>
 #include <limits>
 
+#include "ramet/collective/collective.h"
 #include "ramet/metric/metrics.h"
 #include "ramet/metric/weighted_mean.h"
 
@@ -11,12 +13,16 @@ namespace {
 
 struct Targets {
   double least = std::numeric_limits<double>::infinity();
-  size_t count = 0;
+  uint64_t count = 0;
 };
 
-// Of rows with weight.
-Targets Look(const Evaluation& evaluation) {
-  return ParallelReduce<Targets>(
+// Of all members' rows with weight.
+Targets Look(const Context& context, const Evaluation& evaluation) {
+  const auto merge = [](Targets& into, const Targets& from) {
+    into.least = std::min(into.least, from.least);
+    into.count += from.count;
+  };
+  Targets targets = ParallelReduce<Targets>(
       0, evaluation.labels.size(), kMetricGrain, {},
       [&](Targets& piece, size_t begin, size_t end) {
         for (size_t row = begin; row < end; ++row) {
@@ -25,17 +31,16 @@ Targets Look(const Evaluation& evaluation) {
           ++piece.count;
         }
       },
-      [](Targets& into, const Targets& from) {
-        into.least = std::min(into.least, from.least);
-        into.count += from.count;
-      });
+      merge);
+  AllReduce(context, targets, merge);
+  return targets;
 }
 
 }  // namespace
 
 double R2(const Context& context, const Evaluation& evaluation) {
   Targets targets;
-  RunOnThreads(context, [&] { targets = Look(evaluation); });
+  RunOnThreads(context, [&] { targets = Look(context, evaluation); });
   if (targets.count < 2) return std::numeric_limits<double>::quiet_NaN();
   const auto mean_of = [&](auto value) {
     return WeightedMean(context, evaluation.labels.size(), evaluation.weights,

@@ -4,16 +4,22 @@
 //   many rows:  score ──► one of 2^20 fixed cells ──► counts ────┴─► (positives, negatives) of each
 //   group, best first
 //
+// Members merge the counts of the cells. Where they sort, each of a few owners gets all rows of one
+// range of scores, so that every record travels once, and no member needs room for all of them; the
+// owners visit their groups in turn, best first, and hand on what the visits made.
+//
 // Invariants
 //   A1. Counts are exact sums of integer weights (integer_weights.h), so order-free. The rounding
 //   of the weights moves a share of the total by less than rows x 2^-60. A2. Cells cut the line
 //   monotonically (ScoreCell), so rows in different cells are in the right order; the cell version
-//   only takes the rows of one cell for equal. A3. Which version runs depends on the number of rows
-//   alone.
+//   only takes the rows of one cell for equal. A3. Which version runs depends on the number of all
+//   members' rows alone. A4. All members end with the same state, that of one member with all rows.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
+#include <type_traits>
 
 #include "ramet/metric/metric.h"
 #include "ramet/parallel/parallel.h"
@@ -38,11 +44,19 @@ struct OneAgainstRest {
   std::span<const float> weights;  // empty: all 1
 };
 
+using GroupVisitor = FunctionRef<void(int64_t positives, int64_t negatives)>;
+
 // Calls visit(weight of positives, weight of negatives) for each group of equal score, the highest
 // first. More than `max_rows_to_sort` rows go by cells. False, and no call, if a score with weight
-// is NaN. Called on the threads of the caller (parallel.h).
-bool VisitScoreGroups(const OneAgainstRest& rows, size_t max_rows_to_sort,
-                      FunctionRef<void(int64_t positives, int64_t negatives)> visit);
+// is NaN. `state`: the object that the visits change, and nothing else; it is copied as bytes. On
+// the threads of the caller (parallel.h).
+bool VisitScoreGroups(const Context& context, const OneAgainstRest& rows, size_t max_rows_to_sort,
+                      std::span<std::byte> state, GroupVisitor visit);
+template <class State>
+std::span<std::byte> BytesOf(State& state) {
+  static_assert(std::is_trivially_copyable_v<State>);
+  return std::as_writable_bytes(std::span(&state, 1));
+}
 
 // `measure` of a binary model's scores for class 1; of several classes, its mean over the classes
 // by log p(class), over those for which it is defined (not NaN).
