@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial, wraps
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
@@ -14,11 +15,34 @@ from sklearn.exceptions import NotFittedError
 
 from ramet import _core, _fitted, _parameters, _scoring, _training
 from ramet._fitted import Fitted
-from ramet._inputs import Matrix, default_names, is_plain_matrix, match, read_features, to_table, unused_name
-from ramet._labels import Labels
+from ramet._inputs import (
+    Matrix,
+    default_names,
+    is_plain_matrix,
+    match,
+    on_cluster,
+    read_features,
+    to_table,
+    unused_name,
+)
 from ramet._repr import CardMixin
 
 Self = TypeVar("Self", bound="BaseHistGradientBoosting")
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def lazy_on_dask(method: Method) -> Method:
+    """A method of `X` whose result is lazy where `X` is a Dask collection."""
+
+    @wraps(method)
+    def of_any(self: BaseHistGradientBoosting, X: Any) -> Any:
+        if not on_cluster(X):
+            return method(self, X)
+        from ramet.dask.predict import predict_lazily
+
+        return predict_lazily(self, method.__name__, X)
+
+    return of_any  # type: ignore[return-value]
 
 
 class BaseHistGradientBoosting(CardMixin, BaseEstimator):  # type: ignore[misc]
@@ -59,6 +83,7 @@ class BaseHistGradientBoosting(CardMixin, BaseEstimator):  # type: ignore[misc]
         eval_set: Any = None,
         eval_names: Any = None,
         init_model: Any = None,
+        client: Any = None,
     ) -> Self:
         """Fit the gradient boosting model.
 
@@ -70,11 +95,13 @@ class BaseHistGradientBoosting(CardMixin, BaseEstimator):  # type: ignore[misc]
         X : table of shape (n_samples, n_features)
             NumPy array, list of rows, pandas or Polars DataFrame, pyarrow Table, RecordBatch or RecordBatchReader, or
             any object with the Arrow PyCapsule interface. Missing values (NaN, None, NA) are welcome. Sparse matrices
-            are refused.
+            are refused. Or a Dask DataFrame or Array, or a list of delayed tables or of futures: then the workers of a
+            Dask cluster train, and the model is that of the same rows in one table, byte for byte.
 
         y : array-like of shape (n_samples,), or str
             Target values: numbers for the regressor; texts, booleans or whole numbers for the classifier. Where `X` has
-            named columns, it may be the name of one, which is then no feature.
+            named columns, it may be the name of one, which is then no feature. Beside a Dask collection, one of as many
+            partitions of the same lengths.
 
         sample_weight : array-like of shape (n_samples,), float or str, default=None
             Weights of training data, zero or more; or the name of a column.
@@ -92,6 +119,11 @@ class BaseHistGradientBoosting(CardMixin, BaseEstimator):  # type: ignore[misc]
         init_model : fitted estimator, str or path-like, default=None
             A model, or the path of one (or of a checkpoint), to add rounds to. `max_iter` counts its rounds too.
 
+        client : distributed.Client, default=None
+            Where `X` is a Dask collection: who trains on it. By default the active client, in a task the task's own.
+            How the workers go about it is set in Dask's configuration (``dask.config.set({"ramet.recovery": "replica"})``;
+            see the guide on Dask); `n_jobs` is the threads of each worker. Neither changes the model.
+
         Returns
         -------
         self : object
@@ -103,6 +135,8 @@ class BaseHistGradientBoosting(CardMixin, BaseEstimator):  # type: ignore[misc]
             If data and parameters do not fit together; the message names column and row.
         TypeError
             If the data are of a type that cannot be read.
+        ImportError
+            If `X` is a Dask collection and distributed is not installed, or too old.
         KeyboardInterrupt
             If Ctrl-C was pressed.
 
@@ -114,13 +148,11 @@ class BaseHistGradientBoosting(CardMixin, BaseEstimator):  # type: ignore[misc]
         >>> HistGradientBoostingRegressor(max_iter=10).fit(X, X.ravel() ** 2).n_iter_
         10
         """
-        name = type(self).__name__
-        data = _training.read_data(X, y, sample_weight, name, classification=self._classification)
-        self._check_labels(data.labels)
+        read = self._reader(X, client)
+        data = read(X, y, sample_weight, "X", self.loss)
         validation = self._check_validation(X_val, y_val, sample_weight_val)
-        eval_sets = _training.read_eval_sets(
-            eval_set, eval_names, validation, name, classification=self._classification
-        )
+        given = _training.name_eval_sets(eval_set, eval_names, validation)
+        eval_sets = {name: read(*item, f"eval_set {name!r}") for name, item in given.items()}
         if self.validation_fraction is None and not eval_sets and self.early_stopping is not False:
             eval_sets = {_training.TRAIN: data}
         previous = self._previous(init_model)
@@ -132,6 +164,14 @@ class BaseHistGradientBoosting(CardMixin, BaseEstimator):  # type: ignore[misc]
         if stopped is not None:
             raise stopped
         return self
+
+    def _reader(self, X: Any, client: Any) -> Callable[..., _training.Data]:
+        """Reads X, y, weights (then what messages call them, and the loss that they are for): here, or where X lies."""
+        if not on_cluster(X):
+            return partial(_training.read_here, type(self).__name__, self._classification)
+        from ramet.dask.collections import Reader
+
+        return Reader(type(self).__name__, self._classification, client)
 
     def _check_validation(self, X_val: Any, y_val: Any, sample_weight_val: Any) -> tuple[Any, Any, Any] | None:
         if X_val is None and y_val is None:
@@ -172,37 +212,36 @@ class BaseHistGradientBoosting(CardMixin, BaseEstimator):  # type: ignore[misc]
         eval_sets: dict[str, _training.Data],
         validation_given: bool,
     ) -> _training.Job:
-        name = type(self).__name__
         columns = _training.plan_columns(data.features, self.categorical_features, previous)
         count = len(columns.names)
         seed = previous.seed if previous is not None and self.warm_start else _parameters.seed(self.random_state)
         texts = _parameters.plain_texts(self.get_params(deep=False))
         texts["random_state"] = str(seed)
         texts["early_stopping"] = "true" if self._stops(validation_given) else _parameters.text(self.early_stopping)
-        fraction = _parameters.validation_fraction(self.validation_fraction, len(data.labels))
+        fraction = _parameters.validation_fraction(self.validation_fraction, data.num_rows)
         if fraction is not None:
             texts["validation_fraction"] = fraction
         texts["monotonic_cst"] = _parameters.monotonic_cst(
-            self.monotonic_cst, names=columns.public_names, num_features=count, estimator=name
+            self.monotonic_cst, names=columns.public_names, num_features=count, estimator=type(self).__name__
         )
         texts["interaction_cst"] = _parameters.interaction_cst(self.interaction_cst, num_features=count)
         texts |= self._loss_texts()
-        task = _scoring.Task(self._classification)
+        task = _scoring.Task(self._classification, data.labels.dtype)
         scoring = _scoring.read_scoring(self.scoring, task)
         texts["metric"] = scoring.metric
         more = _scoring.read_eval_metrics(self.eval_metric, task)
-        metrics: list[str | _core.Metric] = []
+        metrics: list[str | _scoring.OwnMetric] = []
         if more or scoring.function:
             loss = "logistic" if self._classification else texts["loss"]
             first = _core.default_metric(loss) if scoring.metric == "auto" else scoring.metric
             metrics = [scoring.function or first, *(metric for metric in more if metric != first)]
+        label = unused_name(data.labels.name, columns.names)
+        weight = unused_name("sample_weight", [*columns.names, label])
         return _training.Job(
-            estimator=name,
+            layout=_training.Layout(type(self).__name__, self._classification, columns, label, weight),
             parameters=texts,
-            context=_fitted.context(self.n_jobs),
+            n_jobs=self.n_jobs,
             task=task,
-            columns=columns,
-            label=unused_name(data.labels.name, columns.names),
             previous=previous,
             seed=seed,
             scoring=scoring,
@@ -218,9 +257,6 @@ class BaseHistGradientBoosting(CardMixin, BaseEstimator):  # type: ignore[misc]
     @abstractmethod
     def _loss_texts(self) -> dict[str, str]:
         """The engine's `loss`, and what only one of the two estimators has."""
-
-    def _check_labels(self, labels: Labels) -> None:
-        """What the loss asks of the labels, in scikit-learn's words."""
 
     # ── state ──
 
@@ -310,6 +346,11 @@ class BaseHistGradientBoosting(CardMixin, BaseEstimator):  # type: ignore[misc]
         return self._state().best_iteration
 
     @property
+    def fit_report_(self) -> Any:
+        """Of a fit on a Dask cluster: workers, losses and recoveries, bytes, times, memory. Else None."""
+        return self._state().report
+
+    @property
     def feature_importances_(self) -> NDArray[np.float64]:
         """Share of each feature in the total gain of all splits; they sum to 1, or are 0 if nothing was split."""
         gains = self._state().model.importance("gain")
@@ -343,13 +384,14 @@ class BaseHistGradientBoosting(CardMixin, BaseEstimator):  # type: ignore[misc]
         fitted = self._state()
         yield from fitted.predictor.staged_raw_scores(_fitted.context(self.n_jobs), self._rows(X, fitted))
 
+    @lazy_on_dask
     def apply(self, X: Any) -> NDArray[np.int32]:
         """The leaf that each row falls into, for every tree.
 
         Parameters
         ----------
         X : table of shape (n_samples, n_features)
-            The rows, in any form that `fit` takes.
+            The rows, in any form that `fit` takes. A Dask collection gives a lazy one.
 
         Returns
         -------

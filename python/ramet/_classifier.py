@@ -11,7 +11,8 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils._param_validation import StrOptions
 
 from ramet import _core, _fitted, _parameters
-from ramet._base import BaseHistGradientBoosting
+from ramet._base import BaseHistGradientBoosting, lazy_on_dask
+from ramet._inputs import on_cluster
 
 
 class HistGradientBoostingClassifier(ClassifierMixin, BaseHistGradientBoosting):  # type: ignore[misc]
@@ -243,13 +244,15 @@ class HistGradientBoostingClassifier(ClassifierMixin, BaseHistGradientBoosting):
         assert classes is not None
         return classes
 
+    @lazy_on_dask
     def predict(self, X: Any) -> NDArray[Any]:
         """The most probable class of each row.
 
         Parameters
         ----------
         X : table of shape (n_samples, n_features)
-            The rows, in any form that `fit` takes. Named columns may come in any order.
+            The rows, in any form that `fit` takes. Named columns may come in any order. A Dask collection gives a lazy
+            one: an Array an Array, a DataFrame a Series with its index (of several values a row, an Array).
 
         Returns
         -------
@@ -277,6 +280,7 @@ class HistGradientBoostingClassifier(ClassifierMixin, BaseHistGradientBoosting):
         indices = fitted.predictor.classes(_fitted.context(self.n_jobs), self._rows(X, fitted))
         return fitted.classes[indices]
 
+    @lazy_on_dask
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Probabilities of the classes.
 
@@ -301,6 +305,7 @@ class HistGradientBoostingClassifier(ClassifierMixin, BaseHistGradientBoosting):
         """
         return self._response(X)
 
+    @lazy_on_dask
     def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
         """Logarithms of `predict_proba`.
 
@@ -326,6 +331,7 @@ class HistGradientBoostingClassifier(ClassifierMixin, BaseHistGradientBoosting):
         with np.errstate(divide="ignore"):
             return np.log(self._response(X))
 
+    @lazy_on_dask
     def decision_function(self, X: Any) -> NDArray[np.float64]:
         """Raw scores: base score plus the sum of the leaves.
 
@@ -349,6 +355,39 @@ class HistGradientBoostingClassifier(ClassifierMixin, BaseHistGradientBoosting):
         (150, 3)
         """
         return self._raw(X)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Share of rows whose class is predicted right.
+
+        Parameters
+        ----------
+        X : table of shape (n_samples, n_features)
+            The rows, in any form that `fit` takes, Dask collections too: these are measured by their partitions.
+
+        y : array-like of shape (n_samples,)
+            The true classes.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        score : float
+            Accuracy, 0 to 1.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from ramet import HistGradientBoostingClassifier
+        >>> X, y = load_iris(return_X_y=True)
+        >>> HistGradientBoostingClassifier(max_iter=5).fit(X, y).score(X, y) > 0.9
+        True
+        """
+        if not on_cluster(X):
+            return float(super().score(X, y, sample_weight))
+        from ramet.dask.predict import score
+
+        return score(self, X, y, sample_weight, classification=True)
 
     def staged_predict(self, X: Any) -> Iterator[NDArray[Any]]:
         """`predict` after each round.

@@ -40,6 +40,7 @@ class Fitted:
     train_score: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     validation_score: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     best_iteration: int = 0
+    report: Any = None  # of a training on a cluster
     predictor: _core.Predictor = field(init=False)
     num_features: int = field(init=False)
     is_categorical: NDArray[np.bool_] | None = field(init=False)
@@ -83,7 +84,7 @@ class Fitted:
 
     def __reduce__(self) -> tuple[Any, ...]:
         rest = (self.names, self.classes, self.seed, self.history, self.train_score, self.validation_score)
-        return _restore, (self.model.to_bytes(), *rest, self.best_iteration)
+        return _restore, (self.model.to_bytes(), *rest, self.best_iteration, self.report)
 
 
 def _restore(data: bytes, *rest: Any) -> Fitted:
@@ -101,8 +102,8 @@ def from_model(model: _core.Model) -> Fitted:
 
 def classes_of(keys: Sequence[int | str], dtype: np.dtype[Any]) -> NDArray[Any]:
     """The model's classes with the dtype that the labels had."""
-    if dtype.kind in "OT":
-        return np.array(keys, dtype=object)
+    if dtype.kind in "OT":  # objects are texts; those of Dask's unknown categories may turn out to be numbers
+        return np.array(keys, dtype=object if isinstance(keys[0], str) else None)
     return np.array(keys).astype(dtype)
 
 

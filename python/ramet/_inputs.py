@@ -65,9 +65,18 @@ def is_plain_matrix(X: object) -> bool:
     return type(X) is np.ndarray and X.ndim == 2 and X.dtype.char in PLAIN and X.dtype.isnative and X.shape[0] > 0
 
 
+def on_cluster(value: object) -> bool:
+    """Whether `value` is a Dask collection, a future, or a list of such. Asks nothing that is not imported already."""
+    dask, distributed = sys.modules.get("dask"), sys.modules.get("distributed")
+    first = value[0] if isinstance(value, list | tuple) and value else value
+    if dask is not None and dask.is_dask_collection(first):
+        return True
+    return distributed is not None and isinstance(first, distributed.Future)
+
+
 def read_features(X: Any, estimator: str) -> Features:
     """Any supported table. Errors are scikit-learn's: TypeError for sparse, ValueError for shapes and values."""
-    features = _read(X, estimator)
+    features = read_part(X, estimator)
     rows, columns = features.shape
     if rows == 0:
         raise ValueError(
@@ -80,9 +89,17 @@ def read_features(X: Any, estimator: str) -> Features:
     return features
 
 
-def _read(X: Any, estimator: str) -> Features:
+def read_part(X: Any, estimator: str) -> Features:
+    """As `read_features`; no rows are fine too, and so is what was read already."""
+    if isinstance(X, Matrix | Frame):
+        return X
     if is_plain_matrix(X):
         return Matrix(X)
+    if on_cluster(X):
+        raise TypeError(
+            f"{estimator}: this takes a table that is here, not a Dask collection. Call it on each partition (with "
+            "map_partitions, for example), or bring the rows here with .compute()."
+        )
     if sparse.issparse(X):
         raise TypeError(
             f"{estimator}: sparse data was passed, but dense data is required. "
@@ -110,7 +127,9 @@ def _read(X: Any, estimator: str) -> Features:
 
 
 def _number_matrix(X: Any, estimator: str) -> Array:
-    array: Array = check_array(X, dtype="numeric", ensure_all_finite=False, estimator=estimator, input_name="X")
+    array: Array = check_array(
+        X, dtype="numeric", ensure_all_finite=False, ensure_min_samples=0, estimator=estimator, input_name="X"
+    )
     if array.dtype.char in PLAIN:
         return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
     if array.dtype.kind == "f":

@@ -43,6 +43,21 @@ def read_labels(y: Any, estimator: str, *, classification: bool) -> Labels:
     return Labels(_targets(array, estimator), array.dtype, name)
 
 
+def check_for_loss(labels: Labels, loss: object, *, whole: bool = True) -> None:
+    """What some losses ask of labels, in scikit-learn's words. `whole`: these are all of them, not a part."""
+    if loss == "gamma":
+        low, words = labels.values <= 0, "requires strictly positive y."
+    elif loss == "poisson":
+        low, words = labels.values < 0, "requires non-negative y and sum(y) > 0."
+    else:
+        return
+    if low.any():
+        row = int(np.argmax(low))
+        raise ValueError(f"loss='{loss}' {words} (Row {row}, counted from 0, has {labels.values[row]}.)")
+    if loss == "poisson" and whole and not labels.values.any():
+        raise ValueError(f"loss='poisson' {words} (All of y is 0.)")
+
+
 def _require_finite(array: Array) -> None:
     finite = np.isfinite(array)
     if finite.all():

@@ -7,7 +7,7 @@ scikit-learn's way of saying things (None, dicts, arrays) becomes a text of that
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any
 
@@ -123,14 +123,15 @@ def seed(random_state: Any) -> int:
     return int(check_random_state(random_state).randint(np.iinfo(np.int32).max, dtype=np.int64))
 
 
-def validation_fraction(value: float | int | None, num_rows: int) -> str | None:
+def validation_fraction(value: float | int | None, num_rows: Callable[[], int]) -> str | None:
     """The share of rows to hold out; a whole number is a count of rows, None is none."""
     if value is None:
         return None
     if isinstance(value, Integral):
-        if int(value) >= num_rows:
-            raise ValueError(f"validation_fraction={value} should be smaller than the number of samples, {num_rows}.")
-        return text(int(value) / num_rows)
+        rows = num_rows()
+        if int(value) >= rows:
+            raise ValueError(f"validation_fraction={value} should be smaller than the number of samples, {rows}.")
+        return text(int(value) / rows)
     return text(value)
 
 

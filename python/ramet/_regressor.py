@@ -12,8 +12,8 @@ from sklearn.base import RegressorMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ramet import _core, _parameters
-from ramet._base import BaseHistGradientBoosting
-from ramet._labels import Labels
+from ramet._base import BaseHistGradientBoosting, lazy_on_dask
+from ramet._inputs import on_cluster
 
 
 class HistGradientBoostingRegressor(RegressorMixin, BaseHistGradientBoosting):  # type: ignore[misc]
@@ -233,26 +233,15 @@ class HistGradientBoostingRegressor(RegressorMixin, BaseHistGradientBoosting):  
     def _loss_texts(self) -> dict[str, str]:
         return {"loss": self.loss if isinstance(self.loss, str) else "squared_error"}
 
-    def _check_labels(self, labels: Labels) -> None:
-        if self.loss == "gamma":
-            low, words = labels.values <= 0, "requires strictly positive y."
-        elif self.loss == "poisson":
-            low, words = labels.values < 0, "requires non-negative y and sum(y) > 0."
-        else:
-            return
-        if low.any():
-            row = int(np.argmax(low))
-            raise ValueError(f"loss='{self.loss}' {words} (Row {row}, counted from 0, has {labels.values[row]}.)")
-        if self.loss == "poisson" and not labels.values.any():
-            raise ValueError(f"loss='poisson' {words} (All of y is 0.)")
-
+    @lazy_on_dask
     def predict(self, X: Any) -> NDArray[np.float64]:
         """The predicted value of each row.
 
         Parameters
         ----------
         X : table of shape (n_samples, n_features)
-            The rows, in any form that `fit` takes. Named columns may come in any order.
+            The rows, in any form that `fit` takes. Named columns may come in any order. A Dask collection gives a lazy
+            one: an Array an Array, a DataFrame a Series with its index (of several values a row, an Array).
 
         Returns
         -------
@@ -276,6 +265,39 @@ class HistGradientBoostingRegressor(RegressorMixin, BaseHistGradientBoosting):  
         True
         """
         return self._response(X)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Coefficient of determination of the predictions.
+
+        Parameters
+        ----------
+        X : table of shape (n_samples, n_features)
+            The rows, in any form that `fit` takes, Dask collections too: these are measured by their partitions.
+
+        y : array-like of shape (n_samples,)
+            The true values.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        score : float
+            At most 1; 0 for predicting the mean of `y`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from ramet import HistGradientBoostingRegressor
+        >>> X = np.arange(100.0).reshape(-1, 1)
+        >>> HistGradientBoostingRegressor(max_iter=50).fit(X, X.ravel()).score(X, X.ravel()) > 0.9
+        True
+        """
+        if not on_cluster(X):
+            return float(super().score(X, y, sample_weight))
+        from ramet.dask.predict import score
+
+        return score(self, X, y, sample_weight, classification=False)
 
     def staged_predict(self, X: Any) -> Iterator[NDArray[np.float64]]:
         """`predict` after each round.

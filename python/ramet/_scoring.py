@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.metrics import get_scorer
 
-from ramet import _core
+from ramet import _core, _fitted
 
 # scikit-learn's scorers that are one of the engine's exact metrics; a scorer is greater when better, so some are minus.
 ENGINE_METRICS = {
@@ -33,7 +33,7 @@ class Scoring:
     """`metric` as the engine's parameter; `function` where it is a Python function; score = sign * value."""
 
     metric: str
-    function: _core.Metric | None
+    function: OwnMetric | None
     sign: int
 
 
@@ -51,7 +51,7 @@ def read_scoring(scoring: Any, task: Task) -> Scoring:
         scorer, name = get_scorer(scoring), scoring
     else:
         scorer, name = scoring, _name_of(scoring)
-    return Scoring("auto", _core.Metric(name, task.scorer(scorer), True), 1)
+    return Scoring("auto", OwnMetric(name, task.scorer(scorer), True, task), 1)
 
 
 @dataclass
@@ -59,7 +59,12 @@ class Task:
     """What a metric in Python needs to know of the training; `classes` is set once the labels are read."""
 
     classification: bool
+    label_dtype: np.dtype[Any]
     classes: NDArray[Any] | None = None
+
+    def learn(self, keys: Sequence[int | str]) -> None:
+        """The classes as the engine knows them; none for a regression."""
+        self.classes = _fitted.classes_of(keys, self.label_dtype) if self.classification else None
 
     def labels(self, labels: NDArray[np.float64]) -> NDArray[Any]:
         return labels if self.classes is None else self.classes[labels.astype(np.intp)]
@@ -100,21 +105,42 @@ class Task:
         return measure
 
 
-def read_eval_metrics(value: Any, task: Task) -> list[str | _core.Metric]:
+@dataclass(frozen=True)
+class OwnMetric:
+    """A metric in Python. Pickles, with its task; the classes must be known where it is measured."""
+
+    name: str
+    function: Callable[..., float]  # as `_core.Metric` calls it
+    higher_is_better: bool
+    task: Task
+
+
+def bind(metrics: Iterable[str | OwnMetric], classes: Sequence[int | str]) -> list[str | _core.Metric]:
+    """The metrics as the engine takes them, of a training set with these classes."""
+    bound: list[str | _core.Metric] = []
+    for metric in metrics:
+        if isinstance(metric, OwnMetric):
+            metric.task.learn(classes)
+            bound.append(_core.Metric(metric.name, metric.function, metric.higher_is_better))
+        else:
+            bound.append(metric)
+    return bound
+
+
+def read_eval_metrics(value: Any, task: Task) -> list[str | OwnMetric]:
     """Names of engine metrics and functions, one or a list of them."""
     if value is None:
         return []
     known = [name for name, _, _ in _core.metric_names()]
-    metrics: list[str | _core.Metric] = []
+    metrics: list[str | OwnMetric] = []
     for item in value if isinstance(value, list | tuple) else [value]:
         if isinstance(item, str):
             if item not in known:
                 raise ValueError(f"eval_metric {item!r} is not known. Use a function or one of: {', '.join(known)}.")
             metrics.append(item)
         elif callable(item):
-            metrics.append(
-                _core.Metric(_name_of(item), task.metric(item), bool(getattr(item, "greater_is_better", False)))
-            )
+            higher = bool(getattr(item, "greater_is_better", False))
+            metrics.append(OwnMetric(_name_of(item), task.metric(item), higher, task))
         else:
             raise TypeError(f"eval_metric: {item!r} is neither a name nor a function of y_true and y_pred.")
     return metrics

@@ -1,6 +1,8 @@
 """One `fit`: data sets made, the engine called, what it returns put together.
 
-TrainingData, EvalData ──make_dataset──► _core.Dataset ──_core.train──► Fitted
+X, y, weights ──read_data──► Data ──plan──► Layout ──table──► _core.Dataset ──_core.train──► Fitted
+
+On a cluster, `Data` has types and parts but no rows, and `ramet.dask.fitting` takes the place of the last two steps.
 """
 
 from __future__ import annotations
@@ -8,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,13 +26,16 @@ from ramet._inputs import (
     is_dictionary,
     is_text,
     match,
+    on_cluster,
     read_features,
     take_column,
     to_table,
-    unused_name,
 )
-from ramet._labels import Labels, read_labels, read_weights
+from ramet._labels import Labels, check_for_loss, read_labels, read_weights
 from ramet.callbacks import CallbackRunner, Progress, TrainingInfo
+
+if TYPE_CHECKING:
+    from ramet.dask.collections import Parts
 
 TRAIN = "train"  # what the engine calls the rows that it trains on
 
@@ -42,11 +47,28 @@ class Data:
     features: Features
     labels: Labels
     weights: Array | None
+    parts: Parts | None = None  # of a Dask collection: then the others have its types, but no rows
+
+    def num_rows(self) -> int:
+        return len(self.labels) if self.parts is None else self.parts.num_rows()
 
 
-def read_data(X: Any, y: Any, sample_weight: Any, estimator: str, *, classification: bool) -> Data:
-    """X, y and weights, of one length. `y` and `sample_weight` may name columns of a table."""
-    features = read_features(X, estimator)
+def read_here(estimator: str, classification: bool, X: Any, y: Any, weight: Any, what: str, loss: Any = None) -> Data:
+    """Rows that lie in this process. `what` messages call them; `loss`: that shall be trained on them."""
+    for name, value in (("X", X), ("y", y), ("sample_weight", weight)):
+        if on_cluster(value):
+            name = name if what == "X" else f"{name} of {what}"
+            raise TypeError(
+                f"{name} is a Dask collection, but X is not. Make X one too (dask.dataframe.from_pandas, "
+                f"dask.array.from_array), or bring {name} here with .compute()."
+            )
+    data = read_data(read_features(X, estimator), y, weight, estimator, classification=classification)
+    check_for_loss(data.labels, loss)
+    return data
+
+
+def read_data(features: Features, y: Any, sample_weight: Any, estimator: str, *, classification: bool) -> Data:
+    """Features, y and weights, of one length. `y` and `sample_weight` may name columns of a table."""
     if isinstance(features, Frame):
         if isinstance(sample_weight, str):
             features, sample_weight = _take_named(features, sample_weight, "sample_weight")
@@ -67,11 +89,11 @@ def _take_named(frame: Frame, name: str, role: str) -> tuple[Frame, Any]:
     return take_column(frame, name)
 
 
-def read_eval_sets(
-    sets: Any, names: Sequence[str] | None, first: tuple[Any, Any, Any] | None, estimator: str, *, classification: bool
-) -> dict[str, Data]:
+def name_eval_sets(
+    sets: Any, names: Sequence[str] | None, first: tuple[Any, Any, Any] | None
+) -> dict[str, tuple[Any, Any, Any]]:
     """`first` (X_val and its like, called "validation"), then `eval_set`: (X, y) or (X, y, weight) each."""
-    given: dict[str, Sequence[Any]] = {} if first is None else {"validation": first}
+    given: dict[str, tuple[Any, Any, Any]] = {} if first is None else {"validation": first}
     if sets is not None and not isinstance(sets, Mapping):
         sets = [sets] if isinstance(sets, tuple) else list(sets)
         names = list(names) if names is not None else [f"eval_{i}" for i in range(len(sets))]
@@ -85,11 +107,8 @@ def read_eval_sets(
             raise ValueError(f"eval_names: {name!r} is taken. Choose another name.")
         if not isinstance(item, tuple | list) or len(item) not in (2, 3):
             raise ValueError(f"eval_set {name!r} must be a tuple (X, y) or (X, y, sample_weight).")
-        given[name] = item
-    return {
-        name: read_data(item[0], item[1], item[2] if len(item) > 2 else None, estimator, classification=classification)
-        for name, item in given.items()
-    }
+        given[name] = (item[0], item[1], item[2] if len(item) > 2 else None)
+    return given
 
 
 @dataclass(frozen=True)
@@ -130,105 +149,156 @@ def plan_columns(features: Features, categorical_features: Any, previous: Fitted
     )
 
 
+@dataclass(frozen=True)
+class Layout:
+    """How rows become the engine's table: everywhere the same columns."""
+
+    estimator: str
+    classification: bool
+    columns: Columns
+    label: str
+    weight: str
+
+    def table(self, data: Data) -> _core.Table:
+        features = match(data.features, self.columns.public_names, len(self.columns.names), self.estimator)
+        more = {self.label: data.labels.values}
+        if data.weights is not None:
+            more[self.weight] = data.weights
+        return to_table(features, self.columns.names, more)
+
+    def keywords(self, *, weighted: bool) -> dict[str, Any]:
+        """What the engine is told of the table."""
+        return {
+            "label": self.label,
+            "weight": self.weight if weighted else "",
+            "features": self.columns.names,
+            "categorical": self.columns.categorical,
+            "numeric": self.columns.numeric,
+            "classification": self.classification,
+        }
+
+
 @dataclass
 class Job:
     """All that a `fit` needs, read and checked."""
 
-    estimator: str
+    layout: Layout
     parameters: dict[str, str]
-    context: _core.Context
+    n_jobs: int | None
     task: _scoring.Task
-    columns: Columns
-    label: str
     previous: Fitted | None
     seed: int
     scoring: _scoring.Scoring
-    metrics: list[str | _core.Metric]
+    metrics: list[str | _scoring.OwnMetric]
     watch_training: bool
     gradients: Callable[..., Any] | None
 
-    def dataset(self, data: Data, reference: _core.Dataset | None, *, beside: bool) -> _core.Dataset:
+    @property
+    def context(self) -> _core.Context:
+        return _fitted.context(self.n_jobs)
+
+    def info(self, num_rows: int) -> TrainingInfo:
+        return TrainingInfo(
+            rounds=int(self.parameters["max_iter"]),
+            first_round=self.previous.model.num_rounds if self.previous else 0,
+            n_rows=num_rows,
+            n_features=len(self.layout.columns.names),
+            loss=self.parameters["loss"],
+        )
+
+
+class Training(Protocol):
+    """A job with its rows, ready to go."""
+
+    info: TrainingInfo
+
+    def run(self, callbacks: CallbackRunner) -> tuple[_core.TrainResult, Any]:
+        """The result, and a report where a cluster has one."""
+
+
+class _Here:
+    """Training in this process."""
+
+    def __init__(self, job: Job, data: Data, eval_sets: dict[str, Data]) -> None:
+        self.job = job
+        known = job.previous.model.classes if job.previous else []
+        self.metrics = _scoring.bind(job.metrics, known)
+        self.dataset = self._dataset(data, None, beside=bool(eval_sets))
+        self.metrics = _scoring.bind(job.metrics, self.dataset.classes)
+        if len(self.dataset.classes) > 2 and job.parameters["monotonic_cst"]:
+            raise ValueError("monotonic constraints are not supported for multiclass classification.")
+        self.sets = [(name, self._dataset(item, self.dataset, beside=True)) for name, item in eval_sets.items()]
+        self.info = job.info(self.dataset.num_rows)
+
+    def _dataset(self, data: Data, reference: _core.Dataset | None, *, beside: bool) -> _core.Dataset:
         """`beside`: whether there are evaluation sets beside the training set."""
-        features = data.features
-        if reference is not None or self.previous is not None:
-            features = match(features, self.columns.public_names, len(self.columns.names), self.estimator)
-        more = {self.label: data.labels.values}
-        weight = ""
-        if data.weights is not None:
-            weight = unused_name("sample_weight", [*self.columns.names, self.label])
-            more[weight] = data.weights
+        job = self.job
         continued: dict[str, Any] = {}
-        if self.previous is not None:
+        if job.previous is not None:
             continued = {
-                "initial_model": self.previous.model,
+                "initial_model": job.previous.model,
                 "validation": beside,
                 "metrics": self.metrics,
-                "watch_training": self.watch_training,
+                "watch_training": job.watch_training,
             }
         return _core.Dataset.make(
-            self.context,
-            to_table(features, self.columns.names, more),
-            label=self.label,
-            weight=weight,
-            features=self.columns.names,
-            categorical=self.columns.categorical,
-            numeric=self.columns.numeric,
-            classification=self.task.classification,
-            parameters=self.parameters,
+            job.context,
+            job.layout.table(data),
+            **job.layout.keywords(weighted=data.weights is not None),
+            parameters=job.parameters,
             reference=reference,
             **continued,
         )
+
+    def run(self, callbacks: CallbackRunner) -> tuple[_core.TrainResult, Any]:
+        job = self.job
+        result = _core.train(
+            job.context,
+            job.parameters,
+            self.dataset,
+            eval_sets=self.sets,
+            metrics=self.metrics,
+            watch_training=job.watch_training,
+            initial_model=job.previous.model if job.previous else None,
+            on_round=callbacks.on_round,
+            learning_rate=callbacks.learning_rate,
+            gradients=job.gradients,
+            **callbacks.checkpoint,
+        )
+        return result, None
 
 
 def train(
     job: Job, data: Data, eval_sets: dict[str, Data], callbacks: Iterable[object]
 ) -> tuple[Fitted, BaseException | None]:
     """The fitted model, or that of the rounds so far and what stopped training."""
-    dataset = job.dataset(data, None, beside=bool(eval_sets))
-    dtype = data.labels.dtype
-    if job.task.classification:
-        job.task.classes = _fitted.classes_of(dataset.classes, dtype)
-        if len(job.task.classes) > 2 and job.parameters["monotonic_cst"]:
-            raise ValueError("monotonic constraints are not supported for multiclass classification.")
-    sets = [(name, job.dataset(item, dataset, beside=True)) for name, item in eval_sets.items()]
-    info = TrainingInfo(
-        rounds=int(job.parameters["max_iter"]),
-        first_round=job.previous.model.num_rounds if job.previous else 0,
-        n_rows=dataset.num_rows,
-        n_features=len(dataset.feature_names),
-        loss=job.parameters["loss"],
-    )
+    training: Training = _Here(job, data, eval_sets) if data.parts is None else data.parts.training(job, eval_sets)
     stopped: BaseException | None = None
-    with CallbackRunner(callbacks, info) as run:
+    with CallbackRunner(callbacks, training.info) as run:
         try:
-            result = _core.train(
-                job.context,
-                job.parameters,
-                dataset,
-                eval_sets=sets,
-                metrics=job.metrics,
-                watch_training=job.watch_training,
-                initial_model=job.previous.model if job.previous else None,
-                on_round=run.on_round,
-                learning_rate=run.learning_rate,
-                gradients=job.gradients,
-                **run.checkpoint,
-            )
+            result, report = training.run(run)
         except BaseException as error:
             partial = getattr(error, "result", None)
             if partial is None or partial.model.num_rounds == 0:
                 raise
-            result, stopped = partial, error
+            result, report, stopped = partial, getattr(error, "report", None), error
         run.result = result
-    return _finish(job, result, list(eval_sets)), stopped
+    return _finish(job, result, list(eval_sets), report), stopped
 
 
-def _finish(job: Job, result: _core.TrainResult, sets: list[str]) -> Fitted:
+def _finish(job: Job, result: _core.TrainResult, sets: list[str], report: Any) -> Fitted:
     history: History = {}
     for (set_name, metric), values in result.history.items():
         history.setdefault(set_name, {})[metric] = values
+    job.task.learn(result.model.classes)
     fitted = Fitted(
-        result.model, job.columns.public_names, job.task.classes, job.seed, history, best_iteration=result.best_round
+        result.model,
+        job.layout.columns.public_names,
+        job.task.classes,
+        job.seed,
+        history,
+        best_iteration=result.best_round,
+        report=report,
     )
     if not fitted.stops_early or not history:
         return fitted
