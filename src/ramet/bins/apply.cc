@@ -1,4 +1,4 @@
-// ApplyBins: every value to its bin, into both layouts at once.
+// ApplyBins: every value to its bin.
 
 #include <algorithm>
 #include <atomic>
@@ -51,13 +51,21 @@ BinnedMatrix::BinnedMatrix(size_t num_rows, size_t num_features)
       rows_(num_rows * row_stride_),
       columns_(num_features * column_stride_) {}
 
-Result<BinnedMatrix> ApplyBins(const Context& context, const BinMapper& mapper, Table& table,
-                               std::span<const size_t> columns, bool release) {
+void BinnedMatrix::FillRows(size_t begin, size_t end) {
+  for (size_t i = begin; i < end; ++i) {
+    uint8_t* out = mutable_row(i);
+    for (size_t f = 0; f < num_features_; ++f) out[f] = columns_[f * column_stride_ + i];
+    for (size_t f = num_features_; f < row_stride_; ++f) out[f] = 0;
+  }
+}
+
+Status EncodeTable(const Context& context, const BinMapper& mapper, Table& table,
+                   std::span<const size_t> columns, bool release, const BinColumns& out,
+                   FunctionRef<void(size_t, size_t)> done) {
   const size_t num_features = columns.size();
   RAMET_CHECK(mapper.features.size() == num_features);
   std::vector<FeatureEncoder> encoders;
   for (const FeatureBins& bins : mapper.features) encoders.emplace_back(bins);
-  BinnedMatrix matrix(table.num_rows(), num_features);
 
   // Blocks of all chunks, so that many small chunks and one large chunk are equally parallel.
   struct Block {
@@ -74,7 +82,6 @@ Result<BinnedMatrix> ApplyBins(const Context& context, const BinMapper& mapper, 
   std::vector<Status> statuses(blocks.size());
   const auto encode_block = [&](const Block& block, Status& status) {
     const size_t first_row = table.chunk_begin(block.chunk) + block.begin;
-    const size_t rows = block.end - block.begin;
     std::vector<ColumnView> views;
     for (size_t f = 0; f < num_features && status.ok(); f += views.size()) {
       views.clear();
@@ -82,13 +89,9 @@ Result<BinnedMatrix> ApplyBins(const Context& context, const BinMapper& mapper, 
         views.push_back(table.chunk(block.chunk).column(columns[g]));
       status =
           EncodeTogether(context.isa, std::span(encoders).subspan(f), views, block.begin, block.end,
-                         [&](size_t j) { return matrix.mutable_column(f + j) + first_row; });
+                         [&](size_t j) { return out.columns + (f + j) * out.stride + first_row; });
     }
-    for (size_t i = 0; i < rows; ++i) {
-      uint8_t* row = matrix.mutable_row(first_row + i);
-      for (size_t f = 0; f < num_features; ++f) row[f] = matrix.column(f)[first_row + i];
-      for (size_t f = num_features; f < matrix.row_stride(); ++f) row[f] = 0;
-    }
+    done(first_row, first_row + (block.end - block.begin));
   };
   RunOnThreads(context, [&] {
     constexpr size_t kBlocksPerTask = 8;
@@ -102,6 +105,16 @@ Result<BinnedMatrix> ApplyBins(const Context& context, const BinMapper& mapper, 
   if (context.Cancelled()) return CancelledError("stopped while binning");
   for (Status& status : statuses)
     if (!status.ok()) return status.TakeError();
+  return {};
+}
+
+Result<BinnedMatrix> ApplyBins(const Context& context, const BinMapper& mapper, Table& table,
+                               std::span<const size_t> columns, bool release) {
+  BinnedMatrix matrix(table.num_rows(), columns.size());
+  // Rows are filled while their block is in the cache.
+  RAMET_RETURN_IF_ERROR(EncodeTable(
+      context, mapper, table, columns, release, {matrix.mutable_column(0), matrix.column_stride()},
+      [&](size_t begin, size_t end) { matrix.FillRows(begin, end); }));
   return matrix;
 }
 

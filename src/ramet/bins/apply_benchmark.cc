@@ -6,6 +6,7 @@
 #include <random>
 
 #include "ramet/bins/bins.h"
+#include "ramet/bins/testing.h"
 #include "ramet/table/testing.h"
 
 namespace ramet {

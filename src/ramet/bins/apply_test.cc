@@ -10,6 +10,7 @@
 
 #include "ramet/bins/bins.h"
 #include "ramet/bins/encode.h"
+#include "ramet/bins/testing.h"
 #include "ramet/table/testing.h"
 
 namespace ramet {

@@ -1,7 +1,7 @@
 // Bins: numbers and categories become small integers.
 //
-//   Table ──FindBins──► BinMapper (thresholds, categories) ──ApplyBins──► BinnedMatrix (rows x
-//   features, uint8)
+//   Table ──survey, sample (parts.h)──► BinMapper (thresholds, categories) ──ApplyBins──►
+//   BinnedMatrix (rows x features, uint8)
 //
 // Bin 0 of every feature is "missing". A numeric feature's bin b >= 1 holds the values in
 // (thresholds[b-2], thresholds[b-1]]; a categorical feature's bin b >= 1 holds categories[b-1], and
@@ -63,13 +63,6 @@ struct BinMapper {
   std::vector<FeatureBins> features;
 };
 
-// Finds the bins of the given columns. `kinds[i]` says how column `columns[i]` is to be read;
-// `weights` has one entry per row or is empty. Errors name the column: a string column read as
-// numeric, too many categories.
-Result<BinMapper> FindBins(const Context& context, const Table& table,
-                           std::span<const size_t> columns, std::span<const FeatureKind> kinds,
-                           std::span<const float> weights, const BinningParameters& parameters);
-
 // Rows x features of bins, kept twice: row-major for histograms (all bins of a row in one or two
 // cache lines) and column-major for partitioning rows by one feature.
 class BinnedMatrix {
@@ -85,6 +78,9 @@ class BinnedMatrix {
   uint8_t* mutable_row(size_t i) { return rows_.data() + i * row_stride_; }
   const uint8_t* column(size_t feature) const { return columns_.data() + feature * column_stride_; }
   uint8_t* mutable_column(size_t feature) { return columns_.data() + feature * column_stride_; }
+  size_t column_stride() const { return column_stride_; }
+  // Makes the row-major copy of rows [begin, end), whose columns are there.
+  void FillRows(size_t begin, size_t end);
   size_t memory_bytes() const { return rows_.size() + columns_.size(); }
 
  private:

@@ -1,11 +1,13 @@
 // A data set ready for training: binned features, labels as numbers, weights.
 //
-//   Table + DataSpec ──MakeDataset──► Dataset { mapper, bins, labels, weights, classes, names }
+//   Table + DataSpec ──MakeDataset──► Dataset { binning, bins, labels, weights }
 //
 // A validation set is made with the training set as `reference`: same features, bins and classes.
+// A table that lies in parts takes the same steps one by one: parts.h.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
@@ -32,21 +34,30 @@ struct DataSpec {
   // Classes' weights, which rows' weights are multiplied by: "" (none), "balanced" or a JSON object
   // (class_weight.h). A validation set has those of its reference.
   std::string class_weight;
+  bool operator==(const DataSpec&) const = default;
 };
 
-struct Dataset {
-  size_t num_rows = 0;  // held here
-  RowIds ids;           // which rows of the table these are
+// How a row of a table becomes a row of bins: what the training rows, all of them, decide.
+struct Binning {
+  uint64_t training_rows = 0;
+  // Some training row weighs other than 1, its class's factor included. In a Dataset: some row of
+  // its whole table, held here or not.
+  bool weighted = false;
   std::vector<std::string> feature_names;
   std::vector<std::string> feature_types;  // Arrow formats, provenance only
   BinMapper mapper;
-  BinnedMatrix bins;
-  std::vector<double> labels;        // regression: the target; classification: index into classes
-  std::vector<float> weights;        // empty if all are 1
-  std::vector<CategoryKey> classes;  // classification: sorted keys
+  std::vector<CategoryKey> classes;  // classification: sorted keys; empty for regression
   std::vector<double>
-      class_factors;  // of the classes, within `weights`; empty without class_weight
+      class_factors;  // of the classes, within rows' weights; empty without class_weight
   std::string label_name;
+};
+
+struct Dataset : Binning {
+  size_t num_rows = 0;  // held here
+  RowIds ids;           // which rows of the table these are
+  BinnedMatrix bins;
+  std::vector<double> labels;  // regression: the target; classification: index into classes
+  std::vector<float> weights;  // one a row, or empty where the table is not weighted
   // Where training continues from a model: the rows' raw scores by it (outputs x rows), and the
   // metrics of its rounds (boost fills them, through `before_binning`).
   std::vector<double> initial_scores;
@@ -61,7 +72,7 @@ using BeforeBinning = std::function<Status(const Table&, Dataset&)>;
 // label of a wrong type, an impossible class_weight. Stops within a fraction of a second when the
 // context is cancelled.
 Result<Dataset> MakeDataset(const Context& context, Table table, const DataSpec& spec,
-                            const BinningParameters& parameters, const Dataset* reference = nullptr,
+                            const BinningParameters& parameters, const Binning* reference = nullptr,
                             const BeforeBinning& before_binning = {});
 
 }  // namespace ramet

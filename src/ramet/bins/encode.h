@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "ramet/bins/bins.h"
+#include "ramet/parallel/parallel.h"
 
 namespace ramet {
 
@@ -65,5 +66,17 @@ class FeatureEncoder {
   NumericEncoder numeric_;
   CategoryEncoder categories_;
 };
+
+// Where bins go: feature f's of row i to columns[f * stride + i].
+struct BinColumns {
+  uint8_t* columns;
+  size_t stride;
+};
+
+// Bins of all rows of a table, on all threads. `done(begin, end)` is called for each block of rows
+// when its bins are there. With `release`, chunks are freed as they are done.
+Status EncodeTable(const Context& context, const BinMapper& mapper, Table& table,
+                   std::span<const size_t> columns, bool release, const BinColumns& out,
+                   FunctionRef<void(size_t, size_t)> done);
 
 }  // namespace ramet

@@ -1,48 +1,25 @@
-// FindBins: quantiles of sampled rows for numbers, exact counts for categories.
+// Bins: quantiles of sampled rows for numbers, exact counts for categories.
+
+#include "ramet/bins/find.h"
 
 #include <algorithm>
 #include <cmath>
-#include <unordered_map>
 
-#include "ramet/base/buffer.h"
-#include "ramet/bins/bins.h"
+#include "ramet/bins/class_weight.h"
 #include "ramet/bins/quantiles.h"
-#include "ramet/bins/sample.h"
-#include "ramet/parallel/parallel.h"
+#include "ramet/bins/roles.h"
 
 namespace ramet {
 namespace {
 
-constexpr size_t kRowsPerBlock = 4096;
+Error Stopped() { return CancelledError("stopped while finding bins"); }
 
-// Consecutive sampled rows of one chunk.
-struct Piece {
-  size_t chunk, begin, end;  // positions in the sample
-};
-
-std::vector<Piece> PiecesOf(const Table& table, std::span<const uint64_t> sample) {
-  constexpr size_t kSamplesPerPiece = 1024;
-  std::vector<Piece> pieces;
-  size_t begin = 0;
-  for (size_t c = 0; c < table.num_chunks() && begin < sample.size(); ++c) {
-    const uint64_t chunk_end = table.chunk_begin(c) + table.chunk(c).num_rows();
-    while (begin < sample.size() && sample[begin] < chunk_end) {
-      size_t end = std::min(sample.size(), begin + kSamplesPerPiece);
-      while (sample[end - 1] >= chunk_end) --end;
-      pieces.push_back({c, begin, end});
-      begin = end;
-    }
-  }
-  return pieces;
-}
-
-FeatureBins BinsOfValues(std::span<const double> sampled, std::span<const uint64_t> sample,
-                         std::span<const float> weights, int max_bins) {
+FeatureBins BinsOfValues(std::span<const double> sampled, std::span<const float> weights,
+                         int max_bins) {
   std::vector<WeightedValue> values;
   values.reserve(sampled.size());
   for (size_t i = 0; i < sampled.size(); ++i)
-    if (!std::isnan(sampled[i]))
-      values.push_back({sampled[i], weights.empty() ? 1.0 : weights[sample[i]]});
+    if (!std::isnan(sampled[i])) values.push_back({sampled[i], weights.empty() ? 1.0 : weights[i]});
   SortByValue(values);
   FeatureBins bins;
   bins.kind = FeatureKind::kNumeric;
@@ -51,148 +28,180 @@ FeatureBins BinsOfValues(std::span<const double> sampled, std::span<const uint64
   return bins;
 }
 
-// The bins of numeric features, given by their positions among `columns`. Columns are read some
-// together, because in a row-major matrix they share cache lines.
-void FindNumericBins(const Context& context, const Table& table, std::span<const size_t> columns,
-                     std::span<const size_t> numeric, std::span<const uint64_t> sample,
-                     std::span<const float> weights, int max_bins, BinMapper& mapper) {
-  constexpr size_t kTogether = 16;
-  const size_t threads = static_cast<size_t>(std::max(1, context.threads));
-  const size_t group_size =
-      std::min(numeric.size(), (threads + kTogether - 1) / kTogether * kTogether);
-  const std::vector<Piece> pieces = PiecesOf(table, sample);
-  Buffer<double> values(group_size * sample.size());  // column-major
-  for (size_t first = 0; first < numeric.size(); first += group_size) {
-    const size_t count = std::min(group_size, numeric.size() - first);
-    ParallelFor(0, pieces.size(), 1, [&](size_t p, size_t) {
-      if (context.Cancelled()) return;
-      const Piece& piece = pieces[p];
-      const auto rows = sample.subspan(piece.begin, piece.end - piece.begin);
-      for (size_t j = 0; j < count; ++j)
-        table.chunk(piece.chunk)
-            .column(columns[numeric[first + j]])
-            .ReadNumbersAt(rows, table.chunk_begin(piece.chunk),
-                           values.data() + j * sample.size() + piece.begin);
-    });
-    ParallelFor(0, count, 1, [&](size_t j, size_t) {
-      if (context.Cancelled()) return;
-      const std::span sampled(values.data() + j * sample.size(), sample.size());
-      mapper.features[numeric[first + j]] = BinsOfValues(sampled, sample, weights, max_bins);
-    });
-  }
-}
-
-Error Stopped() { return CancelledError("stopped while finding bins"); }
-
-struct KeyHash {
-  size_t operator()(const CategoryKey& key) const { return std::hash<CategoryKey>()(key); }
-};
-using KeyCounts = std::unordered_map<CategoryKey, uint64_t, KeyHash>;
-
-Error InColumn(const Table& table, size_t column, Error error) {
-  error.message = "column \"" + table.schema().fields[column].name + "\": " + error.message;
-  return error;
-}
-
-// Exact counts of the keys of one column; rows of weight zero count nowhere.
-Result<KeyCounts> CountKeys(const Context& context, const Table& table, size_t column,
-                            std::span<const float> weights) {
-  KeyCounts counts;
-  std::vector<KeyView> block(kRowsPerBlock);
-  for (size_t c = 0; c < table.num_chunks(); ++c) {
-    const ColumnView view = table.chunk(c).column(column);
-    const size_t first_row = table.chunk_begin(c);
-    std::vector<uint64_t*> by_code;  // counters of this chunk's dictionary entries
-    for (size_t begin = 0; begin < view.length(); begin += kRowsPerBlock) {
-      const size_t end = std::min(view.length(), begin + kRowsPerBlock);
-      if (context.Cancelled()) return Stopped();
-      if (Status status = view.ReadKeys(begin, end, block.data()); !status.ok())
-        return InColumn(table, column, status.TakeError());
-      for (size_t i = begin; i < end; ++i) {
-        const KeyView& key = block[i - begin];
-        if (key.kind == KeyView::Kind::kMissing ||
-            (!weights.empty() && weights[first_row + i] == 0))
-          continue;
-        if (key.code >= 0) {
-          if (by_code.size() <= static_cast<size_t>(key.code))
-            by_code.resize(key.code + 1, nullptr);
-          uint64_t*& counter = by_code[key.code];
-          if (counter == nullptr) counter = &counts[key.ToKey()];
-          ++*counter;
-        } else {
-          ++counts[key.ToKey()];
-        }
-      }
-      if (counts.size() > kMaxCategoriesPerColumn)
-        return DataError("column \"" + table.schema().fields[column].name + "\" has more than " +
-                         std::to_string(kMaxCategoriesPerColumn) +
-                         " distinct categories. Drop it, or group its values before training.");
-    }
-  }
-  return counts;
-}
-
-Result<FeatureBins> FindCategoricalBins(const Context& context, const Table& table, size_t column,
-                                        std::span<const float> weights) {
-  RAMET_ASSIGN(KeyCounts counts, CountKeys(context, table, column, weights));
-  std::vector<std::pair<uint64_t, CategoryKey>> ordered;
-  ordered.reserve(counts.size());
-  for (auto& [key, count] : counts) ordered.emplace_back(count, key);
-  std::sort(ordered.begin(), ordered.end());  // rarest first, ties by key
-
+// The most frequent ones; of equally frequent ones the larger keys.
+FeatureBins BinsOfCategories(const std::vector<std::pair<CategoryKey, uint64_t>>& counts) {
+  std::vector<uint32_t> order(counts.size());
+  for (uint32_t i = 0; i < order.size(); ++i) order[i] = i;
   FeatureBins bins;
   bins.kind = FeatureKind::kCategorical;
-  bins.folded = ordered.size() > kMaxCategoryBins;
-  const size_t first_kept = bins.folded ? ordered.size() - kMaxCategoryBins : 0;
-  for (size_t i = first_kept; i < ordered.size(); ++i)
-    bins.categories.push_back(std::move(ordered[i].second));
-  std::sort(bins.categories.begin(), bins.categories.end());
+  bins.folded = counts.size() > kMaxCategoryBins;
+  if (bins.folded) {
+    // Keys ascend with i.
+    std::nth_element(order.begin(), order.begin() + kMaxCategoryBins, order.end(),
+                     [&](uint32_t a, uint32_t b) {
+                       return std::pair(counts[a].second, a) > std::pair(counts[b].second, b);
+                     });
+    order.resize(kMaxCategoryBins);
+    std::sort(order.begin(), order.end());
+  }
+  for (const uint32_t i : order) bins.categories.push_back(counts[i].first);
   return bins;
+}
+
+// How many features' values are held at a time: read together, because in a row-major matrix they
+// share cache lines.
+size_t FeaturesAtATime(const Context& context) {
+  constexpr size_t kTogether = 16;
+  const size_t threads = static_cast<size_t>(std::max(1, context.threads));
+  return (threads + kTogether - 1) / kTogether * kTogether;
+}
+
+std::vector<size_t> NumericOnes(std::span<const FeatureSurvey> features) {
+  std::vector<size_t> numeric;
+  for (size_t i = 0; i < features.size(); ++i)
+    if (features[i].kind == FeatureKind::kNumeric) numeric.push_back(i);
+  return numeric;
+}
+
+Status CheckSample(const Survey& survey, const Sample& sample,
+                   const BinningParameters& parameters) {
+  const size_t numeric = NumericOnes(survey.features).size();
+  const uint64_t wanted = numeric == 0 ? 0 : parameters.sample_rows;
+  if (sample.num_features != numeric || sample.wanted != wanted || sample.seed != parameters.seed)
+    return InvalidArgument(
+        "the sample was taken with other settings than the survey. Take them alike.");
+  const uint64_t expected = std::min(wanted, survey.rows.counted);
+  if (sample.num_rows() == expected) return {};
+  return InvalidArgument(
+      "the sample has " + std::to_string(sample.num_rows()) + " rows, not the " +
+      std::to_string(expected) + " that the survey says." +
+      (sample.enough() ? " Merge the samples of all parts that were surveyed, each once."
+                       : " Merge the samples of all parts; if it says so again, take them with "
+                         "everything."));
+}
+
+// True if all products of weight and factor are 1.
+bool AllOne(const WeightFacts& facts, double factor) {
+  const auto is_one = [&](float weight) {
+    return static_cast<float>(double{weight} * factor) == 1;
+  };
+  return facts.rows == 0 || (is_one(facts.least) && is_one(facts.most));
+}
+
+Status CheckClasses(const Survey& survey) {
+  if (!survey.spec.classification || survey.classes.size() >= 2) return {};
+  return DataError(
+      Quoted(survey.label.name) + " has only one class" +
+      (survey.classes.empty() ? "" : ", \"" + ToString(survey.classes[0].first) + "\"") +
+      ". A classifier needs at least two.");
 }
 
 }  // namespace
 
-Result<BinMapper> FindBins(const Context& context, const Table& table,
-                           std::span<const size_t> columns, std::span<const FeatureKind> kinds,
-                           std::span<const float> weights, const BinningParameters& parameters) {
-  RAMET_CHECK(columns.size() == kinds.size());
+Result<BinMapper> FindBins(const Context& context, std::span<const FeatureSurvey> features,
+                           size_t sampled_rows, std::span<const float> weights,
+                           const SampledValues& values, const BinningParameters& parameters) {
   if (parameters.max_bins < 2 || parameters.max_bins > 255)
     return InvalidArgument("max_bins is " + std::to_string(parameters.max_bins) +
                            ". Use 2 to 255.");
-  for (size_t i = 0; i < columns.size(); ++i) {
-    const Field& field = table.schema().fields[columns[i]];
-    if (kinds[i] == FeatureKind::kNumeric && !IsNumeric(field.type))
-      return DataError("column \"" + field.name + "\" holds " +
-                       std::string(ValueTypeName(field.type)) +
-                       "s and cannot be read as numbers. Read it as a category, or drop it.");
-  }
   BinMapper mapper;
-  mapper.features.resize(columns.size());
-  std::vector<Status> statuses(columns.size());
-  std::vector<size_t> numeric, categorical;
-  for (size_t i = 0; i < columns.size(); ++i)
-    (kinds[i] == FeatureKind::kNumeric ? numeric : categorical).push_back(i);
+  mapper.features.resize(features.size());
+  const std::vector<size_t> numeric = NumericOnes(features);
   RunOnThreads(context, [&] {
-    if (!numeric.empty()) {
-      const std::vector<uint64_t> sample =
-          SampleRows(context, table.num_rows(), weights, parameters.sample_rows, parameters.seed);
-      if (context.Cancelled()) return;
-      FindNumericBins(context, table, columns, numeric, sample, weights, parameters.max_bins,
-                      mapper);
+    const size_t at_a_time = FeaturesAtATime(context);
+    for (size_t first = 0; first < numeric.size() && !context.Cancelled(); first += at_a_time) {
+      const size_t count = std::min(at_a_time, numeric.size() - first);
+      const double* const of_group = values(first, count);
+      ParallelFor(0, count, 1, [&](size_t j, size_t) {
+        if (context.Cancelled()) return;
+        mapper.features[numeric[first + j]] =
+            BinsOfValues({of_group + j * sampled_rows, sampled_rows}, weights, parameters.max_bins);
+      });
     }
-    ParallelFor(0, categorical.size(), 1, [&](size_t j, size_t) {
-      const size_t i = categorical[j];
-      Result<FeatureBins> bins = FindCategoricalBins(context, table, columns[i], weights);
-      if (bins.ok())
-        mapper.features[i] = *std::move(bins);
-      else
-        statuses[i] = bins.TakeError();
+    ParallelFor(0, features.size(), 1, [&](size_t i, size_t) {
+      if (features[i].kind == FeatureKind::kCategorical && !context.Cancelled())
+        mapper.features[i] = BinsOfCategories(features[i].counts);
     });
   });
   if (context.Cancelled()) return Stopped();
-  for (Status& status : statuses)
-    if (!status.ok()) return status.TakeError();
   return mapper;
+}
+
+Result<BinMapper> FindBinsOfWhole(const Context& context, const Table& table,
+                                  std::span<const size_t> columns,
+                                  std::span<const FeatureSurvey> features,
+                                  std::span<const float> weights, uint64_t counted,
+                                  const BinningParameters& parameters) {
+  std::vector<size_t> numeric = NumericOnes(features);
+  for (size_t& i : numeric) i = columns[i];
+  HashedRows sample;
+  if (!numeric.empty()) {
+    RunOnThreads(context, [&] {
+      sample = SampleOfWhole(context, table.num_rows(), weights, counted, parameters.sample_rows,
+                             parameters.seed);
+    });
+    if (context.Cancelled()) return Stopped();
+  }
+  std::vector<float> sampled_weights;
+  if (!weights.empty())
+    for (const uint64_t row : sample.rows) sampled_weights.push_back(weights[row]);
+  Buffer<double> values(std::min(numeric.size(), FeaturesAtATime(context)) * sample.rows.size());
+  return FindBins(
+      context, features, sample.rows.size(), sampled_weights,
+      [&](size_t first, size_t count) {
+        ReadRows(context, table, std::span(numeric).subspan(first, count), sample.rows,
+                 values.data());
+        return values.data();
+      },
+      parameters);
+}
+
+Result<Binning> StartBinning(const Survey& survey) {
+  if (survey.rows.rows == 0) return DataError("the table has no rows.");
+  if (survey.weight && survey.rows.most == 0)
+    return DataError(Quoted(survey.weight->name) +
+                     ": all weights are zero, so there is nothing to learn from.");
+  RAMET_RETURN_IF_ERROR(CheckClasses(survey));
+  Binning binning;
+  binning.training_rows = survey.rows.rows;
+  binning.label_name = survey.label.name;
+  for (const FeatureSurvey& feature : survey.features) {
+    binning.feature_names.push_back(feature.column.name);
+    binning.feature_types.push_back(feature.column.format);
+  }
+  std::vector<uint64_t> class_rows;
+  for (const auto& [key, facts] : survey.classes) {
+    binning.classes.push_back(key);
+    class_rows.push_back(facts.rows);
+  }
+  if (!survey.spec.class_weight.empty()) {
+    RAMET_ASSIGN(binning.class_factors,
+                 ClassFactors(survey.spec.class_weight, binning.classes, class_rows));
+  }
+  if (survey.rows.counted == 0)
+    return DataError(
+        "all rows weigh zero by class_weight and their own weights, so there is nothing to learn "
+        "from.");
+  binning.weighted = !AllOne(survey.rows, 1);
+  if (!binning.class_factors.empty()) {
+    binning.weighted = false;
+    for (size_t k = 0; k < survey.classes.size(); ++k)
+      binning.weighted |= !AllOne(survey.classes[k].second, binning.class_factors[k]);
+  }
+  return binning;
+}
+
+Result<Binning> FindBinning(const Context& context, const Survey& survey, const Sample& sample,
+                            const BinningParameters& parameters) {
+  RAMET_ASSIGN(Binning binning, StartBinning(survey));
+  RAMET_RETURN_IF_ERROR(CheckSample(survey, sample, parameters));
+  RAMET_ASSIGN(binning.mapper, FindBins(
+                                   context, survey.features, sample.num_rows(), sample.weights,
+                                   [&](size_t first, size_t) {
+                                     return sample.values.data() + first * sample.num_rows();
+                                   },
+                                   parameters));
+  return binning;
 }
 
 }  // namespace ramet

@@ -11,6 +11,7 @@
 
 #include "ramet/bins/bins.h"
 #include "ramet/bins/dataset.h"
+#include "ramet/bins/testing.h"
 #include "ramet/table/strided_testing.h"
 #include "ramet/table/testing.h"
 

@@ -23,8 +23,9 @@ class RowIds {
     size_t count = 0;
   };
 
+  RowIds() = default;
   // All rows of a table of `num_rows`.
-  explicit RowIds(size_t num_rows = 0) : total_(num_rows) {
+  explicit RowIds(size_t num_rows) : total_(num_rows) {
     if (num_rows > 0) runs_.push_back({0, 0, num_rows});
     size_ = num_rows;
   }

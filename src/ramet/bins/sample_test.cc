@@ -26,7 +26,7 @@ std::vector<uint64_t> NaiveSample(size_t num_rows, const std::vector<float>& wei
   return rows;
 }
 
-TEST(SampleRows, AreTheSmallestHashes) {
+TEST(Sample, IsTheSmallestHashes) {
   for (uint64_t seed = 0; seed < 53; ++seed) {
     SCOPED_TRACE(testing::Message() << "seed " << seed);
     std::mt19937_64 random(seed);
@@ -38,17 +38,33 @@ TEST(SampleRows, AreTheSmallestHashes) {
          {uint64_t{0}, uint64_t{1}, random() % (num_rows + 1), static_cast<uint64_t>(num_rows),
           uint64_t{num_rows + 1}, ~uint64_t{0}}) {
       const std::vector<uint64_t> expected = NaiveSample(num_rows, weights, k, seed);
+      const uint64_t counted = NaiveSample(num_rows, weights, num_rows, seed).size();
       Context context;
       context.threads = 1 + static_cast<int>(random() % 4);
       RunOnThreads(context, [&] {
-        ASSERT_EQ(SampleRows(Context(), num_rows, weights, k, seed), expected) << "k " << k;
+        ASSERT_EQ(SampleOfWhole(Context(), num_rows, weights, counted, k, seed).rows, expected)
+            << "k " << k;
       });
     }
   }
 }
 
-TEST(SampleRows, DependOnTheSeed) {
-  EXPECT_NE(SampleRows(Context(), 10000, {}, 100, 1), SampleRows(Context(), 10000, {}, 100, 2));
+TEST(Sample, DependsOnTheSeed) {
+  EXPECT_NE(SampleOfWhole(Context(), 10000, {}, 10000, 100, 1).rows,
+            SampleOfWhole(Context(), 10000, {}, 10000, 100, 2).rows);
+}
+
+// Weights that are zero for just the rows that were likely to be in it.
+TEST(Sample, IsRightWhereTheLikelyRowsDoNotCount) {
+  constexpr size_t kRows = 100'000;
+  std::vector<float> weights(kRows, 1);
+  for (const uint64_t row : NaiveSample(kRows, {}, 5000, 3)) weights[row] = 0;
+  const std::vector<uint64_t> expected = NaiveSample(kRows, weights, 1000, 3);
+  EXPECT_LT(
+      SmallestHashes(Context(), kRows, 0, weights, 1000, 3, LikelyLargestHash(kRows - 5000, 1000))
+          .rows.size(),
+      1000u);
+  EXPECT_EQ(SampleOfWhole(Context(), kRows, weights, kRows - 5000, 1000, 3).rows, expected);
 }
 
 }  // namespace
