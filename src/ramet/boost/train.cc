@@ -206,6 +206,12 @@ Status StatusOfMembers(const Context& context) {
   return context.collective == nullptr ? Status() : context.collective->status();
 }
 
+// Once members are lost, whatever else went wrong came of that.
+Error CauseOf(const Context& context, Status status) {
+  Status of_members = StatusOfMembers(context);
+  return of_members.ok() ? status.TakeError() : of_members.TakeError();
+}
+
 Status SaveCheckpoint(const Run& run, const Model& model) {
   return run.options.checkpoint_path.empty() ? Status()
                                              : SaveModel(model, run.options.checkpoint_path);
@@ -380,11 +386,13 @@ Result<Model> FirstModel(const Run& run, const RowSelection& rows) {
   return model;
 }
 
-Status CheckAllLabels(const Loss& loss, const Dataset& train, std::span<const EvalSet> eval_sets) {
-  RAMET_RETURN_IF_ERROR(CheckLabels(loss, train.labels, train.weights, LabelUse::kTraining));
+Status CheckAllLabels(const Context& context, const Loss& loss, const Dataset& train,
+                      std::span<const EvalSet> eval_sets) {
+  RAMET_RETURN_IF_ERROR(
+      CheckLabels(context, loss, train.ids, train.labels, train.weights, LabelUse::kTraining));
   for (const EvalSet& set : eval_sets) {
-    const Status status =
-        CheckLabels(loss, set.data->labels, set.data->weights, LabelUse::kEvaluation);
+    const Status status = CheckLabels(context, loss, set.data->ids, set.data->labels,
+                                      set.data->weights, LabelUse::kEvaluation);
     if (!status.ok())
       return DataError("evaluation set \"" + set.name + "\": " + status.error().message);
   }
@@ -502,12 +510,12 @@ Result<TrainResult> Train(const Context& context, const TrainParameters& paramet
   RAMET_ASSIGN(Resolved resolved,
                Resolve(parameters, train, options.measuring, options.gradients != nullptr));
   RAMET_RETURN_IF_ERROR(ResolveTexts(train, resolved));
-  RAMET_RETURN_IF_ERROR(CheckAllLabels(*resolved.loss, train, eval_sets));
+  Status status = CheckAllLabels(context, *resolved.loss, train, eval_sets);
+  if (!status.ok()) return CauseOf(context, std::move(status));
   const Run run{context, resolved,  options,
                 train,   eval_sets, HoldOut(parameters, resolved.stops_early && eval_sets.empty()),
                 begin};
   TrainResult result;
-  Status status;
   bool begun = false;
   RunOnThreads(context, [&] { status = TrainOnThreads(run, result, begun); });
   if (status.ok()) return result;

@@ -63,11 +63,11 @@ std::vector<double> StartScores(const Dataset& data, const std::vector<double>& 
   return scores;
 }
 
-void MergeRanges(GradientRange& into, const GradientRange& from) {
+constexpr auto kMergeRanges = [](GradientRange& into, const GradientRange& from) {
   into.max_gradient = std::max(into.max_gradient, from.max_gradient);
   into.max_hessian = std::max(into.max_hessian, from.max_hessian);
   into.finite &= from.finite;
-}
+};
 
 }  // namespace
 
@@ -137,10 +137,10 @@ Status Trainer::UpdateScores(bool next_gradients) {
         if (!weights_.empty()) block.weights = weights_.data();
         range = loss_.gradients(context_.isa, block);
       },
-      MergeRanges);
+      kMergeRanges);
   if (!next_gradients) return {};
   if (own_gradients_) RAMET_RETURN_IF_ERROR(ComputeOwnGradients());
-  AllReduce(context_, range_, MergeRanges);
+  AllReduce(context_, range_, kMergeRanges);
   if (!range_.finite) return NonFiniteGradient();
   return {};
 }

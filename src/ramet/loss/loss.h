@@ -20,6 +20,7 @@
 
 #include "ramet/base/exact_sum.h"
 #include "ramet/base/result.h"
+#include "ramet/bins/row_ids.h"
 #include "ramet/parallel/context.h"
 
 namespace ramet {
@@ -91,9 +92,9 @@ Result<const Loss*> FindLoss(std::string_view name);
 
 enum class LabelUse { kTraining, kEvaluation };
 
-// An error names the first row (counted from 1) whose label is outside the loss's domain; rows of
-// weight zero may hold anything. `weights`: empty if all are 1. O(rows).
-Status CheckLabels(const Loss& loss, std::span<const double> labels, std::span<const float> weights,
-                   LabelUse use);
+// An error names the first row of all members' (counted from 1) whose label is outside the loss's
+// domain; rows of weight zero may hold anything. `weights`: empty if all are 1. O(rows).
+Status CheckLabels(const Context& context, const Loss& loss, const RowIds& ids,
+                   std::span<const double> labels, std::span<const float> weights, LabelUse use);
 
 }  // namespace ramet

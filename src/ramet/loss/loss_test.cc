@@ -361,7 +361,8 @@ TEST(LeastAtQuantile, IsAMinimumOfTheLoss) {
 
 std::string Refusal(const char* loss, const std::vector<double>& labels,
                     const std::vector<float>& weights = {}) {
-  const Status status = CheckLabels(**FindLoss(loss), labels, weights, LabelUse::kTraining);
+  const Status status = CheckLabels(Context(), **FindLoss(loss), RowIds(labels.size()), labels,
+                                    weights, LabelUse::kTraining);
   if (status.ok()) return "";
   EXPECT_EQ(status.error().code, ErrorCode::kData);
   return status.error().message;
@@ -378,8 +379,11 @@ TEST(CheckLabels, NamesRowAndValueOutsideTheDomain) {
   EXPECT_EQ(Refusal("poisson", {0, 1}), "");
   const std::vector<double> zeros = {0, 0}, negative = {0, -1};
   const Loss& poisson = **FindLoss("poisson");
-  EXPECT_TRUE(CheckLabels(poisson, zeros, {}, LabelUse::kEvaluation).ok());
-  EXPECT_FALSE(CheckLabels(poisson, negative, {}, LabelUse::kEvaluation).ok());
+  EXPECT_TRUE(
+      CheckLabels(Context(), poisson, RowIds(zeros.size()), zeros, {}, LabelUse::kEvaluation).ok());
+  EXPECT_FALSE(
+      CheckLabels(Context(), poisson, RowIds(negative.size()), negative, {}, LabelUse::kEvaluation)
+          .ok());
   EXPECT_EQ(Refusal("gamma", {1e-300, 1}), "");
 }
 
