@@ -78,6 +78,7 @@ class Limits:
     worker_timeout: float = 300.0  # until a worker is there
     start_timeout: float = 120.0  # until a member runs on a worker that has other things to do
     silent_after: float = 10.0  # until a member counts as lost
+    connect_timeout: float = 10.0  # until one that cannot be reached does
     grace: float = 1.0  # until one accused of silence has said something
     fruitless: int = 8  # epochs in a row
     gain: float = 1.2  # as much faster must a new deal be
@@ -85,7 +86,7 @@ class Limits:
 
     @property
     def end_timeout(self) -> float:
-        return self.silent_after + 5.0
+        return max(self.silent_after, self.connect_timeout) + 5.0
 
     @property
     def worker_patience(self) -> float:
@@ -150,6 +151,7 @@ class Plan:
     strikes: dict[str, int] = field(default_factory=dict)  # how often peers found it silent though it lived
     fruitless: int = 0
     stop_asked: bool = False
+    last_words: str = ""  # of the last member that ended
 
     _stopping: bool = False
     _entered: float = 0.0  # when the phase began
@@ -162,7 +164,6 @@ class Plan:
     _fetching: str = ""
     _complete: bool = False
     _looked: bool = False
-    _why: str = ""
     _out: list[Instruction] = field(default_factory=list)
 
     def handle(self, event: Event) -> list[Instruction]:
@@ -257,7 +258,7 @@ class Plan:
             case Ended(_, worker, rounds) if (seat := self._seat(worker)) is not None and seat.ended is None:
                 seat.ended = event
                 self.done = max(self.done, rounds)
-                self._why = event.detail or self._why
+                self.last_words = event.detail or self.last_words
 
     def _take_fetched(self, worker: str, rounds: int) -> None:
         seat = self._seat(worker)
@@ -391,7 +392,7 @@ class Plan:
             self.shunned[seat.worker] = (
                 f"its threads were busy for {self.limits.start_timeout:g} seconds (start_timeout)"
             )
-            self._why = f"{seat.worker}: {self.shunned[seat.worker]}"
+            self.last_words = f"{seat.worker}: {self.shunned[seat.worker]}"
         if self.stop_asked or late or not all(seat.open for seat in self.seats):
             self._end_epoch()
         elif all(seat.address is not None and seat.fed for seat in self.seats):  # P2
@@ -499,7 +500,7 @@ class Plan:
             return
         error = MembersError(
             f"Training failed {self.fruitless} times before another round was complete (round {self.kept + 1} of "
-            f"{self.rounds}). The last time: {self._why or 'workers were lost'}. If workers die, they may need more "
-            "memory; if members cannot be reached, open the ports or use channel='comm'."
+            f"{self.rounds}). The last time: {self.last_words or 'workers were lost'}. If workers die, they may need "
+            "more memory; if members cannot be reached, open the ports between workers (ports='5000:5010')."
         )
         self._enter(Phase.OVER, GiveUp(error))

@@ -1,0 +1,181 @@
+"""Bins and binned parts, as tasks of the cluster. Each table is read twice: once to find bins, once to apply them.
+
+    survey() ─► lengths of all parts      find_bins()      make() ─► parts: futures, whose lineage the scheduler keeps
+
+Invariants
+  B1. What all parts need (the bins) is a task that holds it as a constant: lost with its worker, it is made again
+      without reading a row.
+  B2. An error of a part names the part.
+"""
+
+# mypy: allow-untyped-calls
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import CancelledError
+from itertools import accumulate
+from typing import Any
+
+from distributed import Client, Future
+from distributed.scheduler import KilledWorker
+
+from ramet.dask import stages
+from ramet.dask.deal import PartId
+from ramet.dask.errors import DataLostError, MembersError
+from ramet.dask.job import FitJob
+from ramet.dask.rows import Rows
+
+FAN_IN = 16
+
+
+class Preparation:
+    def __init__(self, client: Client, fit: str, tables: Sequence[Rows], job: FitJob) -> None:
+        self.client = client
+        self.fit = fit
+        self.tables = tables
+        self.job = job
+        self.lengths: dict[PartId, int] = {}
+        self.first_rows: dict[PartId, int] = {}
+        self.parts: dict[PartId, Future[Any]] = {}
+        self.binning: Future[Any] | None = None
+        self._surveyed: Future[Any] | None = None
+        self._surveys: dict[PartId, Future[Any]] = {}
+
+    def describe(self, part: PartId) -> str:
+        return self.tables[part.table].describe(part.number)
+
+    def total_rows(self, table: int) -> int:
+        return sum(length for part, length in self.lengths.items() if part.table == table)
+
+    async def survey(self) -> dict[PartId, int]:
+        """Rows of every part."""
+        counts = await asyncio.to_thread(self._submit_surveys)
+        assert self._surveyed is not None
+        surveyed: stages.Surveyed = await self._result(self._surveyed, self._surveys)
+        self.lengths |= {PartId(0, number): rows for number, rows in surveyed.rows.items()}
+        for part, length in counts.items():
+            self.lengths[part] = await self._result(length, counts) if isinstance(length, Future) else length
+        for table in range(len(self.tables)):
+            own = sorted(part for part in self.lengths if part.table == table)
+            starts = accumulate((self.lengths[part] for part in own), initial=0)
+            self.first_rows |= dict(zip(own, starts, strict=False))
+        return self.lengths
+
+    def _submit_surveys(self) -> dict[PartId, Future[Any] | int]:
+        rows = self.tables[0]
+        weight = self.job.parameters.get("class_weight", "")
+        for number in range(rows.num_parts):
+            self._surveys[PartId(0, number)] = rows.submit(
+                self.client, stages.survey, number, number, rows.columns, weight, key=self._key("survey", 0, number)
+            )
+        self._surveyed = self._tree(stages.merge_surveys, list(self._surveys.values()), "merge_surveys")
+        counts: dict[PartId, Future[Any] | int] = {}
+        for table, rows in enumerate(self.tables[1:], 1):
+            for number in range(rows.num_parts):
+                known = rows.known_length(number)
+                counts[PartId(table, number)] = (
+                    rows.submit(self.client, stages.count, number, key=self._key("count", table, number))
+                    if known is None
+                    else known
+                )
+        return counts
+
+    async def find_bins(self) -> None:
+        samples = await asyncio.to_thread(self._submit_samples)
+        sample = self._tree(stages.merge_samples, list(samples.values()), "merge_samples")
+        found = self._submit(stages.find_bins, self._surveyed, sample, self.job.parameters, name="find_bins")
+        binning = await self._result(found, samples)
+        self.binning = self._submit(stages.same, binning, name="bins")  # B1
+        self._surveyed = None
+        self._surveys.clear()
+
+    def _submit_samples(self) -> dict[PartId, Future[Any]]:
+        rows = self.tables[0]
+        return {
+            part: rows.submit(
+                self.client,
+                stages.sample,
+                part.number,
+                self._surveyed,
+                self.first_rows[part],
+                self.job.parameters,
+                key=self._key("sample", *part),
+            )
+            for part in self._surveys
+        }
+
+    async def make(self, made: Callable[[PartId, stages.PartInfo], None]) -> None:
+        """Bins all parts; tells of each, in whatever order they come out."""
+        infos = await asyncio.to_thread(self._submit_parts)
+
+        async def tell(part: PartId) -> None:
+            made(part, await self._result(infos[part], self.parts))
+
+        await asyncio.gather(*(tell(part) for part in infos))
+        for rows in self.tables:
+            rows.release()
+
+    def _submit_parts(self) -> dict[PartId, Future[Any]]:
+        model = self.job.initial_model
+        given = None if model is None else self._submit(stages.same, model, name="initial_model")
+        infos = {}
+        for part, first_row in self.first_rows.items():
+            columns = self.tables[part.table].columns
+            self.parts[part] = self.tables[part.table].submit(
+                self.client,
+                stages.make,
+                part.number,
+                self.binning,
+                first_row,
+                columns["label"],
+                columns.get("weight", ""),
+                given,
+                key=self._key("part", *part),
+            )
+            infos[part] = self._submit(stages.info, self.parts[part], name=f"info-{part.table}-{part.number}")
+        return infos
+
+    def _key(self, name: str, *numbers: int) -> str:
+        return "-".join([f"ramet_{name}", self.fit, *map(str, numbers)])
+
+    def _submit(self, function: Callable[..., Any], *args: Any, name: str) -> Future[Any]:
+        stage, *numbers = name.split("-")
+        key = "-".join([f"ramet_{stage}", self.fit, *numbers])
+        return self.client.submit(function, *args, key=key, pure=False)
+
+    def _tree(self, function: Callable[..., Any], futures: list[Future[Any]], name: str) -> Future[Any]:
+        level = 0
+        while len(futures) > 1 or level == 0:
+            groups = [futures[i : i + FAN_IN] for i in range(0, len(futures), FAN_IN)]
+            futures = [self._submit(function, group, name=f"{name}-{level}-{i}") for i, group in enumerate(groups)]
+            level += 1
+        return futures[0]
+
+    async def _result(self, future: Future[Any], parts: Mapping[PartId, Future[Any] | int]) -> Any:
+        try:
+            return await self.client.gather(future, asynchronous=True)
+        except Exception as error:
+            raise self.named(error, parts) from error
+
+    def named(self, error: Exception, parts: Mapping[PartId, Future[Any] | int] | None = None) -> Exception:
+        """The error, and which part it is about (B2)."""
+        futures = {part: future for part, future in (parts or self.parts).items() if isinstance(future, Future)}
+        culprits = [part for part, future in futures.items() if future.status in ("error", "lost", "cancelled")]
+        if not culprits:
+            return error
+        name = self.describe(culprits[0])
+        if isinstance(error, KilledWorker):
+            return MembersError(
+                f"{name}: the worker died each time that it was read or binned. It may need more memory than a worker "
+                "has; use smaller partitions, or workers with more memory."
+            )
+        if isinstance(error, CancelledError):
+            return DataLostError(
+                f"{name} was lost with its worker, and Dask cannot make it again: it was scattered, or its future was "
+                "cancelled. Train from files or from a collection that reads them."
+            )
+        if type(error) in (ValueError, TypeError) and name not in str(error):
+            return type(error)(f"{name}: {error}")
+        return error
