@@ -101,11 +101,97 @@ class Dataset:
     # `validation`: with initial_model, whether a set to watch is given beside the training set (see ContinueFrom).
     # class weights are applied here (parameters["class_weight"]).
     # `metrics`, `watch_training`: as train() will be given, where there is an initial model: its rounds count too.
+    @staticmethod
+    def assemble(
+        context: Context, binning: Binning, parts: Sequence[Part], *, total_rows: int, weighted: bool | None = None
+    ) -> Dataset: ...
+    # Parts in any order, none overlapping; 0 parts are fine (a member without rows). `total_rows`: of the whole set.
+    # `weighted`: whether some part of the whole set is (Part.weighted); None: as the training rows (Binning.weighted).
     num_rows: int
     feature_names: list[str]
     feature_kinds: list[str]
     classes: list[int | str]
     memory_bytes: int
+
+# A data set whose table comes in parts, here and elsewhere. All four are immutable, pickle (the large buffers of Sample
+# and Part out of band in protocol 5), and may be read from many threads.
+#
+#   per part: Survey.of ─merge─► Survey;  per part: Sample.of ─merge─► Sample;  Binning.find(survey, sample)
+#   per part: Part.make;  per member: Dataset.assemble
+#
+# Whatever the cut and the order of merging, Dataset.make of the whole table gives the same bits.
+
+class Survey:
+    """What a part tells before bins can be found: row count, columns, counts of categories and classes, weights."""
+    @staticmethod
+    def of(
+        context: Context,
+        table: Table,
+        *,
+        label: str,
+        weight: str = "",
+        features: Sequence[str] = (),
+        categorical: Sequence[str] = (),
+        numeric: Sequence[str] = (),
+        classification: bool,
+        class_weight: str = "",
+    ) -> Survey: ...
+    # `table` is not used up; 0 rows are fine. An error names column and row, counted from 1 within the part.
+    @staticmethod
+    def merge(surveys: Sequence[Survey]) -> Survey: ...
+    # Associative and commutative. An error names a column that the parts disagree about. Where nulls alone, or numbers
+    # of another width, are in some part's column, the others say what it is.
+    num_rows: int
+
+class Sample:
+    """The rows whose values bin edges are taken from."""
+    @staticmethod
+    def of(
+        context: Context,
+        table: Table,
+        survey: Survey,
+        *,
+        first_row: int,
+        parameters: dict[str, str],
+        everything: bool = False,
+    ) -> Sample: ...
+    # `survey`: the merged one; what only all rows show (no rows, one class, no weight) is an error here.
+    # `everything`: all rows that might be in it, for the one time in 10^20 that a merged sample is not `enough`.
+    @staticmethod
+    def merge(samples: Sequence[Sample]) -> Sample: ...
+    num_rows: int
+    nbytes: int
+    enough: bool  # of a merged one
+
+class Binning:
+    """Bins, classes and names: how a row of any part becomes a row of bins. What an eval set needs too."""
+    @staticmethod
+    def find(context: Context, survey: Survey, sample: Sample, *, parameters: dict[str, str]) -> Binning: ...
+    feature_names: list[str]
+    feature_kinds: list[str]
+    classes: list[int | str]
+    num_rows: int  # of the training rows
+    weighted: bool  # some training row weighs other than 1, its class's weight included
+
+class Part:
+    """Binned rows, with labels and weights."""
+    @staticmethod
+    def make(
+        context: Context,
+        table: Table,
+        binning: Binning,
+        *,
+        first_row: int,
+        label: str,
+        weight: str = "",
+        initial_model: Model | None = None,
+    ) -> Part: ...
+    # `table` is used up. Also for eval sets, with rows of their own. `initial_model`: the rows' raw scores are kept.
+    first_row: int
+    num_rows: int
+    nbytes: int
+    weighted: bool  # some row here weighs other than 1
+    fingerprint: str  # 32 hex digits: 128 bits of bins, labels, weights and initial scores
 
 class Metric:
     """A metric of one's own."""
