@@ -1,6 +1,7 @@
 #include "interrupt.h"
 #include "measuring.h"
 #include "module.h"
+#include "parts.h"
 #include "ramet/boost/boost.h"
 
 namespace ramet::bindings {
@@ -31,16 +32,27 @@ size_t MemoryBytes(const Dataset& data) {
          data.weights.size() * sizeof(float) + data.initial_scores.size() * sizeof(double);
 }
 
-nb::list Kinds(const PyDataset& self) {
-  nb::list kinds;
-  for (const FeatureBins& feature : self.data->mapper.features)
-    kinds.append(feature.kind == FeatureKind::kCategorical ? "categorical" : "numeric");
-  return kinds;
+PyDataset Assemble(const Context& context, const PyBinning& binning,
+                   const std::vector<nb::object>& objects, uint64_t total_rows,
+                   std::optional<bool> weighted) {
+  std::vector<std::shared_ptr<const Part>> kept;
+  std::vector<const Part*> parts;
+  for (const nb::object& object : objects) {
+    kept.push_back(nb::cast<const PyPart&>(object).part);
+    parts.push_back(kept.back().get());
+  }
+  Interruptible run(context);
+  Result<Dataset> data = run.Wait([&](const Context& stoppable) {
+    return AssembleDataset(stoppable, *binning.binning, parts, total_rows, weighted);
+  });
+  run.RaiseIfStopped();
+  return {std::make_shared<const Dataset>(ValueOrRaise(std::move(data)))};
 }
 
 }  // namespace
 
 void AddDataset(nb::module_& module) {
+  AddParts(module);
   nb::class_<PyDataset>(module, "Dataset")
       .def_static(
           "make",
@@ -66,9 +78,12 @@ void AddDataset(nb::module_& module) {
           nb::arg("parameters"), nb::arg("reference").none() = nb::none(),
           nb::arg("initial_model").none() = nb::none(), nb::arg("validation") = false,
           nb::arg("metrics") = nb::tuple(), nb::arg("watch_training") = false)
+      .def_static("assemble", &Assemble, nb::arg("context"), nb::arg("binning"), nb::arg("parts"),
+                  nb::kw_only(), nb::arg("total_rows"), nb::arg("weighted") = nb::none())
       .def_prop_ro("num_rows", [](const PyDataset& self) { return self.data->num_rows; })
       .def_prop_ro("feature_names", [](const PyDataset& self) { return self.data->feature_names; })
-      .def_prop_ro("feature_kinds", &Kinds)
+      .def_prop_ro("feature_kinds",
+                   [](const PyDataset& self) { return KindsOf(self.data->mapper); })
       .def_prop_ro("classes", [](const PyDataset& self) { return ToPython(self.data->classes); })
       .def_prop_ro("memory_bytes", [](const PyDataset& self) { return MemoryBytes(*self.data); });
 }

@@ -163,8 +163,11 @@ Status CheckSameFeatures(const std::vector<FeatureSurvey>& a, const std::vector<
     return DataError(Quoted(lacking[0]) +
                      " is in one part and not in another. Give all parts the same columns, or name "
                      "the features.");
-  const auto place = std::mismatch(a.begin(), a.end(), b.begin(), same).first;
-  return DataError(Quoted(place->column.name) +
+  const auto [of_a, of_b] = std::mismatch(a.begin(), a.end(), b.begin(), b.end(), same);
+  // Of columns that share a name, one part may have more.
+  const std::string& one = of_a != a.end() ? name(*of_a) : name(*of_b);
+  const std::string& other = of_b != b.end() ? name(*of_b) : name(*of_a);
+  return DataError(Quoted(std::min(one, other)) +
                    " is not in the same place in all parts. Give all parts their columns in the "
                    "same order, or name the features.");
 }
