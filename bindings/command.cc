@@ -2,11 +2,14 @@
 // function.
 #include "cli/command.h"
 
+#include <nanobind/stl/function.h>
+#include <nanobind/stl/string_view.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <iostream>
 
+#include "cli/cluster.h"
 #include "interrupt.h"
 #include "module.h"
 #include "reader/choose.h"
@@ -51,21 +54,114 @@ Result<TableStream> OpenByPython(const nb::object& open_files, const Context& co
   }
 }
 
+// A round as Python tells of it.
+void Report(const ClusterTraining& training, nb::handle report) {
+  std::vector<Curve> curves;
+  for (auto [key, value] : nb::cast<nb::dict>(report.attr("values"))) {
+    const auto [set, metric] = nb::cast<std::pair<std::string, std::string>>(key);
+    curves.push_back({set, metric, false, {nb::cast<double>(value)}});
+  }
+  RoundReport round;
+  round.round = nb::cast<size_t>(report.attr("round"));
+  round.rounds = nb::cast<size_t>(report.attr("rounds"));
+  round.seconds = nb::cast<double>(report.attr("seconds"));
+  round.learning_rate = nb::cast<double>(report.attr("learning_rate"));
+  round.validates = !curves.empty() && curves[0].set != kTrainingSet;
+  round.curves = curves;
+  training.on_round(round);
+}
+
+TrainResult ResultOf(nb::handle from) {
+  TrainResult result;
+  result.model = *nb::cast<const PyModel&>(from.attr("model")).model;
+  for (auto [key, values] : nb::cast<nb::dict>(from.attr("history"))) {
+    const auto [set, metric] = nb::cast<std::pair<std::string, std::string>>(key);
+    result.curves.push_back({set, metric, false, nb::cast<std::vector<double>>(values)});
+  }
+  result.validates = !result.curves.empty() && result.curves[0].set != kTrainingSet;
+  result.best_round = nb::cast<size_t>(from.attr("best_round"));
+  result.stopped_early = nb::cast<bool>(from.attr("stopped_early"));
+  result.seconds = nb::cast<double>(from.attr("seconds"));
+  const auto steps = nb::cast<std::map<std::string, double>>(from.attr("steps"));
+  const auto step = [&](const char* name) {
+    const auto found = steps.find(name);
+    return found == steps.end() ? 0 : found->second;
+  };
+  result.steps = {step("quantise"), step("partition"), step("histogram"), step("split"),
+                  step("leaves"),   step("scores"),    step("metric")};
+  return result;
+}
+
+// By train_on_cluster(*, workers, scheduler, …) -> (TrainResult, rows, features, seconds of reading
+// and of binning).
+Result<ClusterResult> TrainByPython(const nb::object& train, const Context& context,
+                                    const ClusterTraining& training) {
+  const nb::gil_scoped_acquire gil;
+  try {
+    const auto files = [](const std::vector<std::string>& names) {
+      nb::list paths;
+      for (const std::string& name : names) paths.append(nb::bytes(name.data(), name.size()));
+      return paths;
+    };
+    nb::dict given;
+    given["workers"] = training.cluster.workers;
+    given["scheduler"] = training.cluster.scheduler;
+    given["scheduler_file"] = training.cluster.scheduler_file;
+    given["threads"] = training.threads.empty() ? nb::none() : nb::cast(context.threads);
+    given["files"] = files(training.files);
+    given["valid"] = files(training.valid);
+    given["columns"] = training.read.columns;
+    given["drop"] = training.read.drop;
+    given["types"] = training.read.types;
+    given["missing"] = training.read.missing;
+    given["delimiter"] = std::string(1, training.read.delimiter);
+    given["format"] = training.read.format;
+    given["label"] = training.label;
+    given["weight"] = training.weight;
+    given["features"] = training.features;
+    given["categorical"] = training.categorical;
+    given["numeric"] = training.numeric;
+    given["task"] = training.task;
+    given["parameters"] = Texts(training.parameters.begin(), training.parameters.end());
+    given["initial_model"] =
+        training.initial_model == nullptr
+            ? nb::none()
+            : nb::cast(PyModel{std::make_shared<const Model>(*training.initial_model)});
+    given["checkpoint_path"] = nb::bytes(training.checkpoint_path.c_str());
+    given["checkpoint_every"] = training.checkpoint_every;
+    given["on_stage"] = nb::cast(training.on_stage);
+    given["on_warning"] = nb::cast(training.on_warning);
+    given["on_round"] = nb::cpp_function([&](nb::handle report) { Report(training, report); });
+    given["cancelled"] =
+        nb::cpp_function([flag = context.cancelled] { return flag != nullptr && flag->load(); });
+    const auto done = nb::cast<nb::tuple>(train(**given));
+    return ClusterResult{ResultOf(done[0]), nb::cast<size_t>(done[1]), nb::cast<size_t>(done[2]),
+                         nb::cast<double>(done[3]), nb::cast<double>(done[4])};
+  } catch (nb::python_error& exception) {
+    return ToError(exception);
+  }
+}
+
 int TerminalColumns() {
   winsize size = {};
   return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
 }
 
 int Run(const std::vector<nb::bytes>& arguments, const nb::object& open_files,
-        const std::vector<std::pair<std::string, std::string>>& versions) {
+        const std::vector<std::pair<std::string, std::string>>& versions,
+        const nb::object& train_on_cluster) {
   std::vector<const char*> argv;
   for (const nb::bytes& argument : arguments) argv.push_back(argument.c_str());
-  const TableSource source{
+  TableSource source{
       ListFiles,
       [&](const Context& context, std::span<const std::string> files, const ReadOptions& options) {
         return OpenByPython(open_files, context, files, options);
       },
       versions};
+  if (!train_on_cluster.is_none())
+    source.train_on_cluster = [&](const Context& context, const ClusterTraining& training) {
+      return TrainByPython(train_on_cluster, context, training);
+    };
   std::ios::sync_with_stdio(false);
   Interruptible run{Context()};
   // A signal's exception has told the run to stop: the exit code says so.
@@ -87,7 +183,8 @@ T Value(Result<T> result) {
 
 void AddCommand(nb::module_& module) {
   AddUsageError(module);
-  module.def("run_command", &Run, nb::arg("argv"), nb::arg("open_files"), nb::arg("versions"));
+  module.def("run_command", &Run, nb::arg("argv"), nb::arg("open_files"), nb::arg("versions"),
+             nb::arg("train_on_cluster").none() = nb::none());
   // What readers in Python share with the engine's own.
   nb::list spellings;
   for (const std::string_view spelling : kMissingSpellings) spellings.append(std::string(spelling));

@@ -31,6 +31,9 @@
 
 namespace ramet {
 
+struct ClusterTraining;  // cluster.h
+struct ClusterResult;
+
 // Where tables come from: the functions of reader.h, or a host's own.
 struct TableSource {
   std::function<Result<std::vector<std::string>>(std::span<const std::string> paths)> list_files;
@@ -39,6 +42,9 @@ struct TableSource {
       open_files;
   // (library, version) of what reads the files, for `ramet doctor`.
   std::vector<std::pair<std::string, std::string>> versions;
+  // Trains on a cluster; empty where the host has none.
+  std::function<Result<ClusterResult>(const Context&, const ClusterTraining&)> train_on_cluster =
+      nullptr;
 };
 
 struct Console {

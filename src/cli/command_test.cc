@@ -65,6 +65,24 @@ TEST(RunCommand, TheSourceIsTheHosts) {
   EXPECT_NE(doctor.out.find("plugged-in library"), std::string::npos);
 }
 
+TEST(RunCommand, AClusterIsTheHostsToo) {
+  const auto files = [] { return std::vector<std::string>{"a.csv"}; };
+  for (const auto& flag : {std::pair("--workers", "2"),
+                           {"--scheduler", "tcp://s:1"},
+                           {"--scheduler-file", "s.json"}}) {
+    const Answer answer =
+        Ask({"train", "a.csv", "--label", "y", "--out", "m.ramet", flag.first, flag.second}, files);
+    EXPECT_EQ(answer.code, kExitUsage);
+    EXPECT_EQ(answer.err.rfind(std::string("ramet: ") + flag.first, 0), 0u) << answer.err;
+    EXPECT_NE(answer.err.find("pip install"), std::string::npos) << answer.err;
+  }
+  const Answer both = Ask({"train", "a.csv", "--label", "y", "--out", "m.ramet", "--workers", "2",
+                           "--scheduler", "tcp://s:1"},
+                          files);
+  EXPECT_EQ(both.code, kExitUsage);
+  EXPECT_NE(both.err.find("excludes"), std::string::npos) << both.err;
+}
+
 TEST(RunCommand, HelpGoesToStandardOutput) {
   const auto none = [] { return std::vector<std::string>(); };
   for (const char* verb : {"train", "predict", "evaluate", "inspect", "digest", "doctor"}) {

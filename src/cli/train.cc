@@ -1,19 +1,18 @@
 // ramet train: tables in, a model out.
 //
 //   files ─► Table ─► Dataset ─► Train ─► model file + summary
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <filesystem>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <optional>
 
+#include "cli/cluster.h"
 #include "cli/input.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/text.h"
+#include "cli/train_summary.h"
 #include "cli/verbs.h"
 #include "ramet/boost/boost.h"
 #include "ramet/loss/loss.h"
@@ -29,8 +28,7 @@ constexpr const char* kHelp =
 
 constexpr const char* kTaskHelp =
     "classification, regression or auto: a label of text, true/false, or at most 100 distinct "
-    "whole "
-    "numbers is of classes, any other is a number to predict";
+    "whole numbers is of classes, any other is a number to predict";
 
 struct TrainFlags {
   std::vector<std::string> files, features, drop, categorical, numeric, valid;
@@ -40,6 +38,7 @@ struct TrainFlags {
   ReaderFlags reader;
   RunFlags run;
   ParameterFlags parameters;
+  ClusterFlags cluster;
 };
 
 // What is settled before any row is read.
@@ -48,10 +47,6 @@ struct Plan {
   ReadOptions read;
   TrainParameters parameters;
   std::optional<Model> initial;
-};
-
-struct Seconds {
-  double read = 0, bin = 0;
 };
 
 Status CheckColumnFlags(const TrainFlags& flags) {
@@ -128,23 +123,28 @@ Result<Plan> MakePlan(const TrainFlags& flags, const Console& console) {
   return plan;
 }
 
-// By --task, by the loss, or by the label's looks.
-Result<bool> IsClassification(const TrainFlags& flags, const TrainParameters& parameters,
-                              const Table& table) {
+// By --task or by the loss; neither may say.
+Result<std::optional<bool>> IsClassificationByFlags(const TrainFlags& flags,
+                                                    const TrainParameters& parameters) {
   std::optional<bool> by_loss;
   if (parameters.loss != "auto") {
     RAMET_ASSIGN(const Loss* const loss, FindLoss(parameters.loss));
     by_loss = loss->classification;
   }
-  if (flags.task != "auto") {
-    const bool by_task = flags.task == "classification";
-    if (by_loss && *by_loss != by_task)
-      return InvalidArgument("--task " + flags.task + ": loss " + parameters.loss + " is for " +
-                             (*by_loss ? "classification" : "regression") +
-                             ". Leave one of them out.");
-    return by_task;
-  }
-  if (by_loss) return *by_loss;
+  if (flags.task == "auto") return by_loss;
+  const bool by_task = flags.task == "classification";
+  if (by_loss && *by_loss != by_task)
+    return InvalidArgument("--task " + flags.task + ": loss " + parameters.loss + " is for " +
+                           (*by_loss ? "classification" : "regression") +
+                           ". Leave one of them out.");
+  return std::optional<bool>(by_task);
+}
+
+// The same; if they don't say, by the label's looks.
+Result<bool> IsClassification(const TrainFlags& flags, const TrainParameters& parameters,
+                              const Table& table) {
+  RAMET_ASSIGN(const std::optional<bool> said, IsClassificationByFlags(flags, parameters));
+  if (said) return *said;
   RAMET_ASSIGN(const size_t column, table.schema().Require(flags.label));
   return LooksLikeClasses(table, column);
 }
@@ -199,76 +199,6 @@ Result<Dataset> MakeValidationSet(const TrainFlags& flags, const Plan& plan,
   return dataset;
 }
 
-size_t PeakMemoryBytes() {
-  rusage usage = {};
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<size_t>(usage.ru_maxrss) * 1024;
-}
-
-nlohmann::ordered_json StepsJson(const StepTimes& steps) {
-  return {{"quantise", steps.quantise},   {"partition", steps.partition},
-          {"histogram", steps.histogram}, {"split", steps.split},
-          {"leaves", steps.leaves},       {"scores", steps.scores},
-          {"metric", steps.metric}};
-}
-
-struct Summary {
-  const TrainFlags& flags;
-  const Dataset& data;
-  const TrainResult& result;
-  Seconds seconds;
-
-  double RowsPerSecond() const {
-    const auto rounds = static_cast<double>(result.model.num_rounds());
-    return result.seconds > 0 ? static_cast<double>(data.num_rows) * rounds / result.seconds : 0;
-  }
-};
-
-std::string SummaryJson(const Summary& summary) {
-  const TrainResult& result = summary.result;
-  nlohmann::ordered_json json = {
-      {"rows", summary.data.num_rows},
-      {"features", summary.data.feature_names.size()},
-      {"rounds", result.model.num_rounds()},
-      {"loss", result.model.loss},
-      {"digest", Digest(result.model)},
-      {"model", summary.flags.out},
-      {"seconds",
-       {{"read", summary.seconds.read},
-        {"bin", summary.seconds.bin},
-        {"train", result.seconds},
-        {"steps", StepsJson(result.steps)}}},
-      {"rows_per_second", summary.RowsPerSecond()},
-      {"validation", nullptr},
-      {"peak_memory_bytes", PeakMemoryBytes()},
-  };
-  if (result.validates)
-    json["validation"] = {{"metric", result.curves[0].metric},
-                          {"value", result.curves[0].values[result.best_round]},
-                          {"best_round", result.best_round},
-                          {"stopped_early", result.stopped_early},
-                          {"history", result.curves[0].values}};
-  return json.dump() + "\n";
-}
-
-std::string SummaryText(const Summary& summary) {
-  const TrainResult& result = summary.result;
-  std::string text = Count(summary.data.num_rows, "row") + ", " +
-                     Count(summary.data.feature_names.size(), "feature") + ", " +
-                     Count(result.model.num_rounds(), "round") + ", loss " + result.model.loss +
-                     "\n";
-  text += "read " + Duration(summary.seconds.read) + ", bin " + Duration(summary.seconds.bin) +
-          ", train " + Duration(result.seconds) + "; " +
-          Thousands(static_cast<uint64_t>(summary.RowsPerSecond())) +
-          " rows x rounds per second; peak memory " +
-          Bytes(static_cast<double>(PeakMemoryBytes())) + "\n";
-  if (result.validates)
-    text += "validation " + result.curves[0].metric + " " +
-            Significant(result.curves[0].values[result.best_round]) + " after round " +
-            Thousands(result.best_round) + (result.stopped_early ? "; stopped early" : "") + "\n";
-  return text + "digest " + Digest(result.model) + "\nwritten to " + summary.flags.out + "\n";
-}
-
 // The error of a stopped run says where to go on.
 Error Explained(Error error, const TrainFlags& flags) {
   if (error.code != ErrorCode::kCancelled) return error;
@@ -283,9 +213,16 @@ Error Explained(Error error, const TrainFlags& flags) {
   return error;
 }
 
-Status RunTrain(const TrainFlags& flags, const Session& session) {
-  RAMET_ASSIGN(const Plan plan, MakePlan(flags, session.console));
-  Progress progress(session.console, flags.run.quiet);
+// The last two steps: the model's file, and what the run has to say.
+Status Finish(const TrainSummary& summary, bool json, Progress& progress, const Console& console) {
+  progress.EndLine();
+  RAMET_RETURN_IF_ERROR(SaveModel(summary.result.model, summary.path));
+  console.out << (json ? SummaryJson(summary) : SummaryText(summary));
+  return {};
+}
+
+Status TrainHere(const TrainFlags& flags, const Plan& plan, const Session& session,
+                 Progress& progress) {
   DataSpec spec{.label = flags.label,
                 .weight = flags.weight,
                 .features = flags.features,
@@ -310,15 +247,64 @@ Status RunTrain(const TrainFlags& flags, const Session& session) {
   };
   std::vector<EvalSet> eval_sets;
   if (validation) eval_sets.push_back({"validation", &*validation});
+  const size_t num_features = train.feature_names.size();
   progress.Stage("training on " + Count(train.num_rows, "row") + " x " +
-                 Count(train.feature_names.size(), "feature"));
+                 Count(num_features, "feature"));
   RAMET_ASSIGN(const TrainResult result,
                Train(plan.context, plan.parameters, train, eval_sets, options));
-  progress.EndLine();
-  RAMET_RETURN_IF_ERROR(SaveModel(result.model, flags.out));
-  const Summary summary{flags, train, result, seconds};
-  session.console.out << (flags.run.json ? SummaryJson(summary) : SummaryText(summary));
-  return {};
+  const TrainSummary summary{flags.out, train.num_rows, num_features, result, seconds};
+  return Finish(summary, flags.run.json, progress, session.console);
+}
+
+Status TrainOnCluster(const TrainFlags& flags, const Plan& plan, const Session& session,
+                      Progress& progress) {
+  const TableSource& source = session.source;
+  if (!source.train_on_cluster)
+    return InvalidArgument(flags.cluster.Name() +
+                           ": this `ramet` trains on one machine alone. The one that comes with "
+                           "the Python package works with Dask: pip install 'ramet[dask]'.");
+  if (!flags.run.isa.empty() || flags.no_speculation)
+    return InvalidArgument(flags.cluster.Name() + ": " +
+                           (flags.no_speculation ? "--no-speculation" : "--isa") +
+                           " is for one machine. Leave it out; RAMET_ISA in the workers' "
+                           "environment chooses their instruction set.");
+  ClusterTraining training;
+  training.cluster = flags.cluster;
+  training.threads = flags.run.threads;
+  RAMET_ASSIGN(training.files, source.list_files(flags.files));
+  if (!flags.valid.empty()) {
+    RAMET_ASSIGN(training.valid, source.list_files(flags.valid));
+  }
+  training.read = plan.read;
+  training.label = flags.label;
+  training.weight = flags.weight;
+  training.features = flags.features;
+  training.categorical = flags.categorical;
+  training.numeric = flags.numeric;
+  RAMET_ASSIGN(const std::optional<bool> said, IsClassificationByFlags(flags, plan.parameters));
+  training.task = !said ? "auto" : *said ? "classification" : "regression";
+  for (const ParameterInfo& info : AllParameters())
+    training.parameters.emplace_back(info.name, GetParameter(plan.parameters, info.name));
+  training.initial_model = plan.initial ? &*plan.initial : nullptr;
+  training.checkpoint_path = flags.checkpoint;
+  training.checkpoint_every = flags.checkpoint_every;
+  training.on_stage = [&](std::string_view what) { progress.Stage(what); };
+  training.on_warning = [&](std::string_view message) { progress.Warn(message); };
+  training.on_round = [&](const RoundReport& report) { progress.Round(report); };
+  RAMET_ASSIGN(const ClusterResult done, source.train_on_cluster(plan.context, training));
+  const TrainSummary summary{flags.out,
+                             done.num_rows,
+                             done.num_features,
+                             done.result,
+                             {done.read_seconds, done.bin_seconds}};
+  return Finish(summary, flags.run.json, progress, session.console);
+}
+
+Status RunTrain(const TrainFlags& flags, const Session& session) {
+  RAMET_ASSIGN(const Plan plan, MakePlan(flags, session.console));
+  Progress progress(session.console, flags.run.quiet);
+  const auto train = flags.cluster.Given() ? TrainOnCluster : TrainHere;
+  return train(flags, plan, session, progress);
 }
 
 void AddDataFlags(CLI::App& verb, TrainFlags& flags) {
@@ -369,6 +355,7 @@ void AddTrain(CLI::App& app, Session& session) {
   flags->parameters.AddTo(*verb);
   flags->reader.AddTo(*verb);
   flags->run.AddTo(*verb);
+  flags->cluster.AddTo(*verb);
   verb->add_flag("--no-speculation", flags->no_speculation,
                  "Build one leaf's histogram at a time; the same model, slower")
       ->group("Running (never changes a result)");

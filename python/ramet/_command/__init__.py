@@ -23,7 +23,9 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
-        return _core.run_command([os.fsencode(argument) for argument in sys.argv], _open_files, _versions())
+        return _core.run_command(
+            [os.fsencode(argument) for argument in sys.argv], _open_files, _versions(), _train_on_cluster
+        )
     except KeyboardInterrupt:
         return 130
 
@@ -32,6 +34,12 @@ def _open_files(paths: list[bytes], **options: Any) -> object:
     from ramet._command.files import open_files
 
     return open_files(paths, **options)
+
+
+def _train_on_cluster(**training: Any) -> object:
+    from ramet._command.cluster import train_on_cluster
+
+    return train_on_cluster(**training)
 
 
 def _versions() -> list[tuple[str, str]]:

@@ -24,6 +24,7 @@ from ramet._command.blocks import Blocks
 from ramet._command.files import Batch, Options, Source
 
 Table = Any  # pyarrow has no types of its own for mypy
+Schema = Any
 
 # What pyarrow says of a row with other columns, and of a value that it cannot convert.
 _RAGGED = re.compile(r"CSV parse error: Row #(\d+): Expected (\d+) columns, got (\d+).*", re.DOTALL)
@@ -90,8 +91,8 @@ class _Csv:
         """Reads all files; then the schema is known, and `ready` holds the rows, or they must be read again."""
         budget = _core.available_memory() // 4
         kept = 0
-        for block in self._parsed():
-            self._join(block)
+        for block in self.parsed():
+            self.join(block)
             if self.read_again:
                 continue
             self.ready.append(block.table)
@@ -104,10 +105,10 @@ class _Csv:
                 self.read_again |= types.needs_text(before, after)
         self.types = dict(zip(self.schema.names, self.schema.types, strict=True))
 
-    def batches(self) -> Iterator[Batch]:
-        if self.read_again:
+    def batches(self, *, again: bool = False) -> Iterator[Batch]:
+        if self.read_again or again:
             self.ready.clear()
-            for block in self._parsed():
+            for block in self.parsed():
                 yield from self._batches_of(block.table)
             return
         while self.ready:
@@ -118,7 +119,7 @@ class _Csv:
         if table.num_rows > 0:
             yield from table.combine_chunks().to_batches()
 
-    def _parsed(self) -> Iterator[_Block]:
+    def parsed(self) -> Iterator[_Block]:
         """All blocks in order, parsed on all threads and found to be whole."""
         self._accepted_file = self._rows_before = 0
         blocks = self._blocks()
@@ -192,7 +193,8 @@ class _Csv:
             f"--type {column}=string to read the column as text, or --drop {column}."
         )
 
-    def _join(self, block: _Block) -> None:
+    def join(self, block: _Block) -> None:
+        """Widens the schema to hold a block's values."""
         fields = []
         for known, own in zip(self.schema, block.table.schema, strict=True):  # type: ignore[union-attr]
             if pa.types.is_binary(own.type):
@@ -202,6 +204,22 @@ class _Csv:
                 )
             fields.append(pa.field(known.name, types.join(known.type, own.type)))
         self.schema = pa.schema(fields)
+
+
+def types_of_csv(file: str, options: Options) -> Schema:
+    """The types that the values of one file read as: the join of all files' is that of the table."""
+    csv = _Csv([file], options)
+    for block in csv.parsed():
+        csv.join(block)
+    return csv.schema
+
+
+def read_csv(file: str, schema: Schema, options: Options) -> Source:
+    """One file of a table whose types are known."""
+    csv = _Csv([file], options)
+    csv.columns = schema.names
+    csv.types = dict(zip(schema.names, schema.types, strict=True))
+    return Source(file, schema, csv.batches(again=True))
 
 
 def open_csv(files: list[str], options: Options) -> Source:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -69,7 +69,8 @@ def _arrange(file: str, batch: Batch, schema: Schema) -> Batch:
     return pa.RecordBatch.from_arrays([batch.column(name) for name in schema.names], schema=schema)
 
 
-def _open_parquet(file: str, options: Options) -> Source:
+def open_parquet(file: str, options: Options, groups: Sequence[int] | None = None) -> Source:
+    """A Parquet file, or some of its row groups."""
     with reading(file):
         whole = pq.ParquetFile(file)
         schema = whole.schema_arrow
@@ -78,13 +79,15 @@ def _open_parquet(file: str, options: Options) -> Source:
 
     def batches() -> Iterator[Batch]:
         with reading(file):
-            for batch in whole.iter_batches(_ROWS_PER_BATCH, columns=columns, use_threads=options.threads > 1):
+            several = options.threads > 1
+            for batch in whole.iter_batches(_ROWS_PER_BATCH, row_groups=groups, columns=columns, use_threads=several):
                 yield _arrange(file, batch, schema)
 
     return Source(file, schema, batches())
 
 
-def _open_feather(file: str, options: Options) -> Source:
+def open_feather(file: str, options: Options, numbers: Sequence[int] | None = None) -> Source:
+    """A Feather file, or some of its batches."""
     with reading(file):
         memory = pa.memory_map(file)
         whole = pa.ipc.open_file(memory)
@@ -98,7 +101,7 @@ def _open_feather(file: str, options: Options) -> Source:
         with reading(file):
             read = pa.ipc.IpcReadOptions(included_fields=positions, use_threads=False)
             reader = pa.ipc.open_file(memory, options=read)
-            for i in range(reader.num_record_batches):
+            for i in range(reader.num_record_batches) if numbers is None else numbers:
                 batch = reader.get_batch(i)
                 batch.validate()
                 yield _arrange(file, batch, schema)
@@ -106,21 +109,29 @@ def _open_feather(file: str, options: Options) -> Source:
     return Source(file, schema, batches())
 
 
-def _parts(files: list[str], options: Options) -> list[Callable[[], Source]]:
-    """The parts of a table: each columnar file, or all CSV files together."""
+def format_of_all(files: list[str], options: Options) -> str:
+    """The files' format; an error if they differ."""
+    if not files:
+        raise _core.UsageError("no input files were given.")
     formats = [_core.format_of(file, options.format) for file in files]
     for file, format in zip(files, formats, strict=True):
         if format != formats[0]:
             raise _core.UsageError(
                 f"{file}: the format is {format}, but {files[0]} is {formats[0]}. Read files of one format at a time."
             )
-    if formats[0] == "csv":
+    return formats[0]
+
+
+def _parts(files: list[str], options: Options) -> list[Callable[[], Source]]:
+    """The parts of a table: each columnar file, or all CSV files together."""
+    format = format_of_all(files, options)
+    if format == "csv":
         from ramet._command.csv import open_csv
 
         # Typing has read all files already: that source is handed on, once.
         source = open_csv(files, options)
         return [lambda: source]
-    open_one = _open_parquet if formats[0] == "parquet" else _open_feather
+    open_one = open_parquet if format == "parquet" else open_feather
     return [lambda file=file: open_one(file, options) for file in files]  # type: ignore[misc]
 
 
@@ -145,18 +156,20 @@ class Stream:
                 yield pa.RecordBatch.from_arrays(arrays, schema=self.schema)
 
 
+def common_schema(files: list[str], sources: Iterable[Source], options: Options) -> Schema:
+    """The schema that holds the rows of all sources (F3), with the types that were asked for."""
+    schema = None
+    for source in sources:
+        if schema is None:
+            schema = source.schema.remove_metadata()
+        schema = types.widen(schema, files[0], source.name, source.schema)
+    return types.apply_flags(schema, options.types)
+
+
 def open_files(paths: list[bytes], **options: Any) -> Stream:
     """All files as one stream of batches."""
     read = Options(**options)
     files = [os.fsdecode(path) for path in paths]
-    if not files:
-        raise _core.UsageError("no input files were given.")
     pa.set_cpu_count(max(1, read.threads))
     parts = _parts(files, read)
-    schema = None
-    for part in parts:
-        source = part()
-        if schema is None:
-            schema = source.schema.remove_metadata()
-        schema = types.widen(schema, files[0], source.name, source.schema)
-    return Stream(parts, types.apply_flags(schema, read.types), read)
+    return Stream(parts, common_schema(files, (part() for part in parts), read), read)

@@ -34,7 +34,7 @@ def values_of(type: Type) -> Type:
     return type.value_type if pa.types.is_dictionary(type) else type
 
 
-def _is_text(type: Type) -> bool:
+def is_text(type: Type) -> bool:
     return str(type) in ("string", "large_string", "string_view")
 
 
@@ -60,7 +60,7 @@ def wider(a: Type, b: Type) -> Type | None:
     if pa.types.is_dictionary(a):
         values = wider(a.value_type, b.value_type)
         return None if values is None else pa.dictionary(pa.int32(), values)
-    if _is_text(a) and _is_text(b):
+    if is_text(a) and is_text(b):
         return pa.large_utf8()
     if pa.types.is_timestamp(a) and pa.types.is_timestamp(b):
         return _finer(a, b) if a.tz == b.tz else None

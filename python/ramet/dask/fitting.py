@@ -10,8 +10,8 @@ import dask
 from ramet import _core
 from ramet._training import Data, Job
 from ramet.callbacks import CallbackRunner
-from ramet.dask import run
 from ramet.dask.collections import CollectionRows, Parts
+from ramet.dask.run import FitJob, FitOptions, fit
 
 
 class ClusterTraining:
@@ -31,7 +31,7 @@ class ClusterTraining:
 
     def run(self, callbacks: CallbackRunner) -> tuple[_core.TrainResult, Any]:
         job = self.job
-        fit_job = run.FitJob(
+        fit_job = FitJob(
             parameters=job.parameters,
             metrics=tuple(job.metrics),
             watch_training=job.watch_training,
@@ -40,13 +40,13 @@ class ClusterTraining:
             initial_model=job.previous.model.to_bytes() if job.previous else None,
         )
         options = fit_options(threads=job.n_jobs, on_round=callbacks.on_round, **callbacks.checkpoint)
-        outcome = run.fit(self.client, self.rows, self.eval_rows, fit_job, options)
+        outcome = fit(self.client, self.rows, self.eval_rows, fit_job, options)
         return outcome.result, outcome.report
 
 
-def fit_options(threads: int | None = None, **given: Any) -> run.FitOptions:
+def fit_options(threads: int | None = None, **given: Any) -> FitOptions:
     """Run parameters: those under "ramet" in Dask's configuration, and `given` ones over them."""
-    known = {field.name for field in fields(run.FitOptions)} - {"on_round"}
+    known = {field.name for field in fields(FitOptions)} - {"on_round"}
     options = {name.replace("-", "_"): value for name, value in dask.config.get("ramet", {}).items()}
     for name in options:
         if name not in known:
@@ -56,4 +56,4 @@ def fit_options(threads: int | None = None, **given: Any) -> run.FitOptions:
             )
     if threads is not None and threads > 0:
         options["threads"] = threads
-    return run.FitOptions(**{**options, **given})
+    return FitOptions(**{**options, **given})
