@@ -1,126 +1,164 @@
 #include "ramet/boost/residuals.h"
 
 #include <algorithm>
-#include <array>
-#include <bit>
 #include <cmath>
+#include <cstring>
 #include <utility>
 
+#include "ramet/collective/collective.h"
 #include "ramet/metric/ranking.h"
 #include "ramet/parallel/parallel.h"
 
 namespace ramet {
 namespace {
 
-constexpr int64_t kQuantileUnits = 1'000'000'000'000;
 constexpr size_t kRowsPerTask = 1 << 15;
 constexpr size_t kMaxChunks = 64;
-constexpr int kDigitBits = 11;
-constexpr size_t kFewRecords = 64;  // sorted
-
-// Records between two keys, inclusive, and their weight.
-struct Extent {
-  uint64_t least = UINT64_MAX, greatest = 0;
-  int64_t weight = 0;
-};
-using DigitCounts = std::array<int64_t, size_t{1} << kDigitBits>;
-
-double ValueOf(uint64_t key) {
-  return std::bit_cast<double>(key >> 63 ? key & ~(uint64_t{1} << 63) : ~key);
-}
-
-// Finds the value of a rank, narrowing down the records that may hold it digit by digit.
-template <class Record>
-class Selection {
- public:
-  Selection(std::span<Record> records, const Extent& extent)
-      : records_(records),
-        base_(extent.least),
-        shift_(std::max(
-            0, static_cast<int>(std::bit_width(extent.greatest - extent.least)) - kDigitBits)) {}
-
-  // The middle of the values at two ranks of weight, low <= high <= low + 1, from 1 to the total.
-  double MiddleOf(int64_t low, int64_t high) {
-    while (records_.size() > kFewRecords && !one_key_) Narrow(low);
-    if (!one_key_)
-      std::sort(records_.begin(), records_.end(),
-                [](const Record& a, const Record& b) { return a.key < b.key; });
-    int64_t weight = weight_below_;
-    auto record = records_.begin();
-    while ((weight += record->weight()) < low) ++record;
-    const double value = ValueOf(record->key);
-    while (weight < high && ++record != records_.end()) weight += record->weight();
-    const double next = ValueOf(weight < high ? least_above_ : record->key);
-    return value == next ? value : 0.5 * value + 0.5 * next;
-  }
-
- private:
-  size_t DigitOf(const Record& record) const {
-    return static_cast<size_t>((record.key - base_) >> shift_);
-  }
-
-  // Keeps the records of the digit that holds rank `low`.
-  void Narrow(int64_t low) {
-    const DigitCounts counts = CountDigits();
-    size_t digit = 0;
-    for (; weight_below_ + counts[digit] < low; ++digit) weight_below_ += counts[digit];
-    Keep(digit);
-    base_ += static_cast<uint64_t>(digit) << shift_;
-    one_key_ = shift_ == 0;
-    shift_ = std::max(0, shift_ - kDigitBits);
-  }
-
-  DigitCounts CountDigits() const {
-    return ParallelReduce<DigitCounts>(
-        0, records_.size(), kRowsPerTask, DigitCounts{},
-        [&](DigitCounts& counts, size_t begin, size_t end) {
-          for (size_t i = begin; i < end; ++i) counts[DigitOf(records_[i])] += records_[i].weight();
-        },
-        [](DigitCounts& into, const DigitCounts& from) {
-          for (size_t digit = 0; digit < from.size(); ++digit) into[digit] += from[digit];
-        });
-  }
-
-  // Each piece moves its own to its front, then the pieces move together.
-  void Keep(size_t digit) {
-    struct Piece {
-      size_t begin = 0, kept = 0;
-      uint64_t least_above = UINT64_MAX;
-    };
-    std::vector<Piece> pieces((records_.size() + kRowsPerTask - 1) / kRowsPerTask);
-    ParallelFor(0, records_.size(), kRowsPerTask, [&](size_t begin, size_t end) {
-      Piece piece{begin, 0, UINT64_MAX};
-      for (size_t i = begin; i < end; ++i) {
-        const Record record = records_[i];
-        const size_t its = DigitOf(record);
-        records_[begin + piece.kept] = record;
-        piece.kept += its == digit && record.weight() != 0;
-        if (its > digit && record.weight() != 0)
-          piece.least_above = std::min(piece.least_above, record.key);
-      }
-      pieces[begin / kRowsPerTask] = piece;
-    });
-    size_t kept = 0;
-    for (const Piece& piece : pieces) {
-      std::copy_n(records_.begin() + static_cast<std::ptrdiff_t>(piece.begin), piece.kept,
-                  records_.begin() + static_cast<std::ptrdiff_t>(kept));
-      kept += piece.kept;
-      least_above_ = std::min(least_above_, piece.least_above);
-    }
-    records_ = records_.first(kept);
-  }
-
-  std::span<Record> records_;
-  uint64_t base_;  // of the keys that records_ may have
-  int shift_;      // of the next digit
-  bool one_key_ = false;
-  int64_t weight_below_ = 0;           // of records below those of records_
-  uint64_t least_above_ = UINT64_MAX;  // key of the first record above them
-};
+// Up to so many records of a leaf are handed over: more cost more than the weights of their digits.
+constexpr size_t kFewTogether = 4096;
+constexpr size_t kLeavesPerExchange = 512;  // 8 MiB of weights
 
 void Set(ResidualQuantiles::Plain& record, uint64_t key, int64_t) { record = {key}; }
 void Set(ResidualQuantiles::Weighted& record, uint64_t key, int64_t weight) {
   record = {key, weight};
+}
+
+// Narrows the selections by all members' records, until few are left of each.
+template <class Record>
+void NarrowTogether(const Context& context, std::span<Selection<Record>> selections) {
+  std::vector<Extent> extents(selections.size());
+  ParallelFor(0, selections.size(), 1,
+              [&](size_t i, size_t) { extents[i] = selections[i].ExtentOfRecords(); });
+  AllReduce(context, std::span(extents),
+            [](Extent& into, const Extent& from) { into.Merge(from); });
+  std::vector<Selection<Record>*> open;
+  for (size_t i = 0; i < selections.size(); ++i) {
+    selections[i].Begin(extents[i]);
+    if (extents[i].records > kFewTogether) open.push_back(&selections[i]);
+  }
+  while (!open.empty()) {
+    std::vector<uint64_t> records(open.size());
+    for (size_t begin = 0; begin < open.size(); begin += kLeavesPerExchange) {
+      const size_t count = std::min(kLeavesPerExchange, open.size() - begin);
+      std::vector<DigitWeights> weights(count);
+      ParallelFor(0, count, 1,
+                  [&](size_t i, size_t) { weights[i] = open[begin + i]->WeighDigits(); });
+      AllReduce(context, std::span(weights), [](DigitWeights& into, const DigitWeights& from) {
+        for (size_t digit = 0; digit < from.size(); ++digit) into[digit] += from[digit];
+      });
+      ParallelFor(0, count, 1, [&](size_t i, size_t) {
+        open[begin + i]->Narrow(weights[i]);
+        records[begin + i] = open[begin + i]->records().size();
+      });
+    }
+    AllSum(context, std::span(records));
+    size_t still_open = 0;
+    for (size_t i = 0; i < open.size(); ++i)
+      if (records[i] > kFewTogether && !open[i]->one_key()) open[still_open++] = open[i];
+    open.resize(still_open);
+  }
+}
+
+// What a member hands over of a selection, before the records of them all.
+struct Handover {
+  uint64_t records, least_above;
+};
+
+template <class Record>
+Message HandOver(std::span<const Selection<Record>> selections) {
+  std::vector<Handover> handovers;
+  size_t records = 0;
+  for (const Selection<Record>& selection : selections) {
+    // Of one key, its weight is known to all.
+    handovers.push_back(
+        {selection.one_key() ? 0 : selection.records().size(), selection.least_above()});
+    records += handovers.back().records;
+  }
+  Message message(handovers.size() * sizeof(Handover) + records * sizeof(Record));
+  std::byte* to = message.data();
+  const auto append = [&](const void* from, size_t bytes) {
+    if (bytes > 0) std::memcpy(to, from, bytes);
+    to += bytes;
+  };
+  append(handovers.data(), handovers.size() * sizeof(Handover));
+  for (size_t i = 0; i < selections.size(); ++i)
+    append(selections[i].records().data(), handovers[i].records * sizeof(Record));
+  return message;
+}
+
+// The records in a message, or SIZE_MAX if it is not one about `count` selections.
+template <class Record>
+size_t RecordsIn(const Message& message, size_t count) {
+  if (message.size() < count * sizeof(Handover)) return SIZE_MAX;
+  const size_t there = (message.size() - count * sizeof(Handover)) / sizeof(Record);
+  size_t records = 0;
+  for (const Handover& handover : internal::Elements<Handover>(message).first(count)) {
+    if (handover.records > there - records) return SIZE_MAX;
+    records += handover.records;
+  }
+  return records;
+}
+
+// Gives each member all records of its slice of the selections, which point into the result.
+template <class Record>
+Buffer<Record> ToOwners(const Context& context, std::span<Selection<Record>> selections) {
+  const size_t members = NumMembers(context);
+  const auto slice_of = [&](size_t member) {
+    const size_t begin = SliceBegin(selections.size(), members, member);
+    return selections.subspan(begin, SliceBegin(selections.size(), members, member + 1) - begin);
+  };
+  const std::span<Selection<Record>> own = slice_of(RankOf(context));
+  std::vector<Message> messages, incoming;
+  std::vector<Bytes> outgoing;
+  for (size_t member = 0; member < members; ++member) {
+    messages.push_back(HandOver<Record>(slice_of(member)));
+    outgoing.push_back(messages[member].span());
+  }
+  if (!context.collective->Exchange(outgoing, incoming)) return {};
+  incoming[RankOf(context)] = std::move(messages[RankOf(context)]);
+  size_t records = 0;
+  std::vector<const Record*> from;
+  for (const Message& message : incoming) {
+    const size_t in_message = RecordsIn<Record>(message, own.size());
+    if (in_message == SIZE_MAX) {
+      context.collective->Fail(IoError("a member handed over other leaves than it has."));
+      return {};
+    }
+    records += in_message;
+    from.push_back(reinterpret_cast<const Record*>(message.data() + own.size() * sizeof(Handover)));
+  }
+  Buffer<Record> all(records);
+  Record* to = all.data();
+  for (size_t i = 0; i < own.size(); ++i) {
+    Record* const begin = to;
+    uint64_t least_above = UINT64_MAX;
+    for (size_t member = 0; member < members; ++member) {
+      const Handover& handover = internal::Elements<Handover>(incoming[member])[i];
+      to = std::copy_n(from[member], handover.records, to);
+      from[member] += handover.records;
+      least_above = std::min(least_above, handover.least_above);
+    }
+    own[i].TakeAll({begin, to}, least_above);
+  }
+  return all;
+}
+
+// The selections' values, each found by one member. Alone, that is this one, which has all records.
+template <class Record>
+std::vector<double> Middles(const Context& context, std::vector<Selection<Record>>& selections) {
+  const size_t members = NumMembers(context);
+  Buffer<Record> handed_over;
+  if (members > 1) {
+    NarrowTogether<Record>(context, selections);
+    handed_over = ToOwners<Record>(context, selections);
+  }
+  const size_t begin = SliceBegin(selections.size(), members, RankOf(context));
+  const size_t end = SliceBegin(selections.size(), members, RankOf(context) + 1);
+  std::vector<double> own(end - begin);
+  ParallelFor(begin, end, 1, [&](size_t i, size_t) { own[i - begin] = selections[i].Middle(); });
+  std::vector<double> values = AllGather<double>(context, own);
+  values.resize(selections.size());  // after a failure it is not
+  return values;
 }
 
 }  // namespace
@@ -133,30 +171,6 @@ ResidualQuantiles::ResidualQuantiles(const Context& context, double quantile,
       weights_(context, weights) {}
 
 template <class Record>
-double ResidualQuantiles::Of(std::span<Record> records) const {
-  const Extent extent = ParallelReduce<Extent>(
-      0, records.size(), kRowsPerTask, {},
-      [&](Extent& piece, size_t begin, size_t end) {
-        for (size_t i = begin; i < end; ++i) {
-          piece.least = std::min(piece.least, records[i].key);
-          piece.greatest = std::max(piece.greatest, records[i].key);
-          piece.weight += records[i].weight();
-        }
-      },
-      [](Extent& into, const Extent& from) {
-        into.least = std::min(into.least, from.least);
-        into.greatest = std::max(into.greatest, from.greatest);
-        into.weight += from.weight;
-      });
-  if (extent.weight == 0) return 0;
-  const int128_t share = static_cast<int128_t>(quantile_) * extent.weight;
-  const int64_t whole = static_cast<int64_t>(share / kQuantileUnits);
-  const int64_t low = std::max<int64_t>(1, whole + (share % kQuantileUnits != 0));
-  const int64_t high = std::clamp(whole + 1, low, extent.weight);
-  return Selection<Record>(records, extent).MiddleOf(low, high);
-}
-
-template <class Record>
 double ResidualQuantiles::OfLabels(const RowSelection& rows) const {
   Buffer<Record> records(rows.count(labels_.size()));
   ParallelFor(0, records.size(), kRowsPerTask, [&](size_t begin, size_t end) {
@@ -165,7 +179,8 @@ double ResidualQuantiles::OfLabels(const RowSelection& rows) const {
       Set(records[i], OrderedBits(labels_[row]), weights_[row]);
     }
   });
-  return Of(records.span());
+  std::vector<Selection<Record>> selections = {{quantile_, records.span()}};
+  return Middles(context_, selections)[0];
 }
 
 double ResidualQuantiles::OfLabels(const RowSelection& rows) const {
@@ -204,12 +219,12 @@ std::vector<double> ResidualQuantiles::OfLeaves(size_t num_leaves,
         Set(records[place[leaf_of_row[row]]++], OrderedBits(labels_[row] - scores[row]),
             weights_[row]);
   });
-  std::vector<double> values(num_leaves);
-  ParallelFor(0, num_leaves, 1, [&](size_t leaf, size_t) {
-    values[leaf] =
-        Of(records.span().subspan(leaf_begin[leaf], leaf_begin[leaf + 1] - leaf_begin[leaf]));
-  });
-  return values;
+  std::vector<Selection<Record>> selections;
+  for (size_t leaf = 0; leaf < num_leaves; ++leaf)
+    selections.emplace_back(
+        quantile_,
+        records.span().subspan(leaf_begin[leaf], leaf_begin[leaf + 1] - leaf_begin[leaf]));
+  return Middles(context_, selections);
 }
 
 std::vector<double> ResidualQuantiles::OfLeaves(size_t num_leaves,

@@ -4,6 +4,11 @@
 //   label - score of each row ──► ordered integers, leaf by leaf ──radix selection over counts of
 //   weight──► the leaf's value
 //
+// Members narrow all leaves in step, by the merged weights of their records' digits, while that is
+// cheaper than the records themselves; then each leaf's few records go to one member. With a
+// thousand rows a leaf and member, that is two exchanges and 8 bytes a row (16 with weights); with
+// many more, 16 KiB a leaf and step, and two or three steps.
+//
 // The quantile q of weighted values: in ascending order, the middle between the first value whose
 // cumulative weight is at least q x total and the first whose cumulative weight is above it. Most
 // often both are one value. So a row of weight w counts as w rows, q = 1/2 is the median that takes
@@ -13,7 +18,8 @@
 //
 // Invariants
 //   S1. Counts are sums of integer weights (metric/integer_weights.h): the result depends neither
-//   on the order of rows nor on threads, and counts of parts of the rows add up to those of all.
+//   on the order of rows nor on threads, and counts of parts of the rows add up to those of all:
+//   also not on which member holds which rows.
 //   S2. q is read to 12 decimals and q x total is an integer ratio: of 100 rows 0.55 is exactly row
 //   55, though the double nearest to 0.55 is above it.
 //   S3. Rows of weight zero count nowhere. Of no rows the quantile is 0.
@@ -26,6 +32,7 @@
 #include "ramet/base/buffer.h"
 #include "ramet/boost/leaves.h"
 #include "ramet/boost/rows.h"
+#include "ramet/boost/selection.h"
 #include "ramet/metric/integer_weights.h"
 
 namespace ramet {
@@ -36,10 +43,10 @@ class ResidualQuantiles {
   ResidualQuantiles(const Context& context, double quantile, std::span<const double> labels,
                     std::span<const float> weights);
 
-  // Of the labels of these rows.
+  // Of the labels of these rows and the other members'.
   double OfLabels(const RowSelection& rows) const;
-  // Of label - score over each leaf's rows; kNoLeaf rows count nowhere. O(rows), about 8 ns a row
-  // and thread; 8 bytes of scratch a row, 16 with weights, are kept.
+  // Of label - score over each leaf's rows, of all members; kNoLeaf rows count nowhere. O(rows),
+  // about 8 ns a row and thread; 8 bytes of scratch a row, 16 with weights, are kept.
   std::vector<double> OfLeaves(size_t num_leaves, std::span<const LeafIndex> leaf_of_row,
                                std::span<const double> scores);
 
@@ -56,15 +63,13 @@ class ResidualQuantiles {
 
  private:
   template <class Record>
-  double Of(std::span<Record> records) const;
-  template <class Record>
   std::vector<double> OfLeaves(size_t num_leaves, std::span<const LeafIndex> leaf_of_row,
                                std::span<const double> scores, Buffer<Record>& records) const;
   template <class Record>
   double OfLabels(const RowSelection& rows) const;
 
   const Context& context_;
-  int64_t quantile_;  // in 10^-12
+  int64_t quantile_;  // in kQuantileUnits
   std::span<const double> labels_;
   IntegerWeights weights_;
   Buffer<Plain> plain_;

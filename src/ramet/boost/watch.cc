@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "ramet/collective/collective.h"
 #include "ramet/parallel/parallel.h"
 
 namespace ramet {
@@ -30,8 +31,7 @@ Watch::Watch(std::string_view set, const Dataset& data, RowSelection rows, const
   }
 }
 
-Result<std::vector<double>> Watch::Compute(const Context& context, std::span<const Measure> metrics,
-                                           std::span<const double> scores) {
+Evaluation Watch::Held(std::span<const double> scores) {
   const size_t outputs = kind_.num_outputs;
   Evaluation evaluation;
   evaluation.num_outputs = outputs;
@@ -43,18 +43,41 @@ Result<std::vector<double>> Watch::Compute(const Context& context, std::span<con
       rows_.all ? std::span<const float>(data_.weights) : std::span<const float>(weights_);
   if (rows_.all && outputs == 1) {
     evaluation.raw_scores = scores;
-  } else {
-    row_major_.resize(num_rows_ * outputs);
-    ParallelFor(0, num_rows_, kRowsPerTask, [&](size_t begin, size_t end) {
-      for (size_t i = begin; i < end; ++i)
-        for (size_t k = 0; k < outputs; ++k)
-          row_major_[i * outputs + k] = scores[k * data_.num_rows + rows_[i]];
-    });
-    evaluation.raw_scores = row_major_;
+    return evaluation;
   }
+  row_major_.resize(num_rows_ * outputs);
+  ParallelFor(0, num_rows_, kRowsPerTask, [&](size_t begin, size_t end) {
+    for (size_t i = begin; i < end; ++i)
+      for (size_t k = 0; k < outputs; ++k)
+        row_major_[i * outputs + k] = scores[k * data_.num_rows + rows_[i]];
+  });
+  evaluation.raw_scores = row_major_;
+  return evaluation;
+}
+
+Result<double> Watch::OfWhole(const Context& context, const Measure& metric,
+                              const Evaluation& held) {
+  if (NumMembers(context) == 1) return metric.compute(context, held);
+  if (!whole_rows_) {
+    std::vector<uint64_t> ids;
+    for (size_t i = 0; i < num_rows_; ++i) ids.push_back(data_.ids[rows_[i]]);
+    whole_rows_.emplace(context, ids, held);
+  }
+  RAMET_ASSIGN(const Evaluation whole, whole_rows_->Gather(context, held));
+  Context alone = context;
+  alone.collective = nullptr;
+  RAMET_ASSIGN(const double value, metric.compute(alone, whole));
+  // A function that is not of its arguments alone must not part the members.
+  return AllGather(context, std::span(&value, 1))[0];
+}
+
+Result<std::vector<double>> Watch::Compute(const Context& context, std::span<const Measure> metrics,
+                                           std::span<const double> scores) {
+  const Evaluation held = Held(scores);
   std::vector<double> values;
   for (const Measure& metric : metrics) {
-    RAMET_ASSIGN(const double value, metric.compute(context, evaluation));
+    RAMET_ASSIGN(const double value,
+                 metric.whole ? OfWhole(context, metric, held) : metric.compute(context, held));
     values.push_back(value);
   }
   return values;

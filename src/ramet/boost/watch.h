@@ -1,7 +1,7 @@
 // The rows that training measures on, and when to stop because of what was measured.
 #pragma once
 
-#include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -9,6 +9,7 @@
 #include "ramet/bins/dataset.h"
 #include "ramet/boost/boost.h"
 #include "ramet/boost/rows.h"
+#include "ramet/boost/whole_rows.h"
 #include "ramet/loss/loss.h"
 
 namespace ramet {
@@ -20,18 +21,23 @@ struct ScoreKind {
   size_t num_outputs = 1;
 };
 
-// Computes metrics from scores kept as outputs x rows.
+// Computes metrics from scores kept as outputs x rows. All members watch the same sets, also those
+// that hold no row of them.
 class Watch {
  public:
-  // Some rows of a data set. `set`: its name.
+  // Some of the rows of a data set that are held here. `set`: its name.
   Watch(std::string_view set, const Dataset& data, RowSelection rows, const ScoreKind& kind);
 
   const std::string& set() const { return set_; }
-  // One value per metric. `scores`: outputs x data.num_rows.
+  // One value per metric, the same for all members: of all their rows. `scores`: outputs x
+  // data.num_rows.
   Result<std::vector<double>> Compute(const Context& context, std::span<const Measure> metrics,
                                       std::span<const double> scores);
 
  private:
+  Evaluation Held(std::span<const double> scores);
+  Result<double> OfWhole(const Context& context, const Measure& metric, const Evaluation& held);
+
   std::string set_;
   const Dataset& data_;
   RowSelection rows_;
@@ -40,6 +46,7 @@ class Watch {
   std::vector<double> labels_;     // of rows_
   std::vector<float> weights_;     // of rows_
   std::vector<double> row_major_;  // scores as metrics take them
+  std::optional<WholeRows> whole_rows_;
 };
 
 // What is watched on one data set in its role: of the training set the rows held out and, if asked
