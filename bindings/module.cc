@@ -8,6 +8,7 @@ NB_MODULE(_core, module) {
   module.attr("__version__") = RAMET_VERSION;
   module.attr("algorithm_version") = ramet::kAlgorithmVersion;
   AddContext(module);
+  AddCollective(module);
   AddTable(module);
   AddModel(module);
   AddDataset(module);

@@ -45,6 +45,7 @@ nb::list ToPython(const std::vector<CategoryKey>& keys);
 // The parameters' texts over the defaults; ValueError for an unknown name or value.
 using Texts = std::map<std::string, std::string>;
 TrainParameters ToParameters(const Texts& texts);
+void AddCollective(nb::module_& module);
 void AddContext(nb::module_& module);
 void AddTable(nb::module_& module);
 void AddModel(nb::module_& module);

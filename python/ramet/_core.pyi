@@ -206,6 +206,56 @@ class Metric:
     # function(labels, raw_scores (rows x outputs), response (rows x outputs, or rows x classes), weights) -> value.
     # labels: targets, or class indices as float64.
 
+class Collective:
+    """A member of a group that trains together."""
+
+    rank: int
+    size: int
+    failed: bool
+    error: str  # "" unless failed; what happened
+    failed_member: int  # the rank that the failure is about; -1 where that is not known
+    use: dict[str, float]  # exchanges, bytes_sent, bytes_received, seconds
+    def stop(self) -> None: ...  # from any thread: ends all exchanges here, within 0.1 s; the others notice
+    def all_gather(self, own: bytes) -> list[bytes]: ...  # everybody's, by rank; ConnectionError after a failure
+
+class Tls:
+    """Certificates as files, as Dask's Security names them: both sides are checked against `ca_file`."""
+    def __init__(self, ca_file: str, cert_file: str, key_file: str) -> None: ...  # OSError names a file that is wrong
+
+class Listener:
+    """A port that members of one group after another connect to. Listens at once."""
+    def __init__(self, host: str = "0.0.0.0", port: int = 0, *, tls: Tls | None = None) -> None: ...
+    port: int
+    def close(self) -> None: ...
+
+def connect(
+    listener: Listener,
+    *,
+    rank: int,
+    addresses: Sequence[tuple[str, int]],
+    group: bytes,
+    connect_timeout: float = 30.0,
+    silent_after: float = 10.0,
+) -> Collective: ...
+
+# Connects all pairs, and returns when all members are there. `group`: 16 to 64 secret bytes of this fit and epoch; peers
+# that do not know them are refused. OSError names the member that could not be reached, and has its rank as
+# `failed_member`. A native thread gives signs of life; a member silent for `silent_after` seconds fails the collective.
+
+def local_group(size: int) -> list[Collective]: ...  # for threads of one process
+
+class CommCollective(Collective):
+    """Over messages that somebody else carries: every one once, whole, in the order of its sender."""
+    def __init__(
+        self,
+        rank: int,
+        size: int,
+        send: Callable[[int, bytes], None],
+        receive: Callable[[int], bytes | bytearray | memoryview | None],
+    ) -> None: ...
+    # send(to, message) does not wait for the receiver. receive(from) waits a fraction of a second at most: None, and it
+    # is asked again. What either raises fails the collective.
+
 class RoundReport:
     round: int  # 1-based, rounds of an initial model included
     rounds: int  # planned

@@ -9,12 +9,15 @@
 //
 // Invariants
 //   C1. All members call the same exchanges in the same order, from the thread that trains, never
-//   from within a parallel loop. C2. What is merged is exact, so a result depends neither on who
-//   holds which rows nor on their number. C3. A failure (a member died, is silent, or training is
-//   stopped) is sticky: this and all later exchanges return at once, and leave what they were given
-//   as it was. The flag `stop` is set, which is the Context's `cancelled`: results are thrown away
-//   as those of a cancelled run are. So nothing hangs, and no signature carries it. C4. What
-//   arrives is believed only if it is of this group, of this exchange, and of a plausible size.
+//       from within a parallel loop.
+//   C2. What is merged is exact, so a result depends neither on who holds which rows nor on their
+//       number.
+//   C3. A failure (a member died, is silent, or training is stopped) is sticky: this and all later
+//       exchanges return at once, and leave what they were given as it was. The flag `stop` is set,
+//       which is the Context's `cancelled`: results are thrown away as those of a cancelled run
+//       are. So nothing hangs, and no signature carries it.
+//   C4. What arrives is believed only if it is of this group, of this exchange, and of a plausible
+//       size.
 //
 // Cost: with n members and messages of S bytes, small reductions take one step of latency and n S
 // bytes; large ones two, and 2 S (n - 1) / n.

@@ -35,7 +35,5 @@ static_assert(sizeof(FrameHeader) == 32 && std::endian::native == std::endian::l
 inline constexpr uint64_t kMaxMessage = uint64_t{1} << 33;
 // The longest text of kFailed.
 inline constexpr uint64_t kMaxNotice = 2048;
-// "about nobody" as a sequence of kFailed.
-inline constexpr uint64_t kAboutNobody = ~uint64_t{0};
 
 }  // namespace ramet

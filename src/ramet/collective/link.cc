@@ -65,9 +65,10 @@ bool Link::Send() {
       const size_t of_header = std::min(data_sent_, header.size());
       moved = channel_->Write(header.subspan(of_header), body_.subspan(data_sent_ - of_header));
       data_sent_ += moved.bytes;
+      // The system alone would not take a message's bytes for ever; heartbeats it might.
+      if (moved.bytes > 0) quiet = 0;
       if (data_sent_ == header.size() + body_.size()) data_due_ = false;
     }
-    if (moved.bytes > 0) quiet = 0;
     if (moved.closed) {
       // It may have said why before it went.
       (void)Receive(true);
@@ -79,7 +80,7 @@ bool Link::Send() {
 }
 
 bool Link::Receive(bool all) {
-  while (open() && (all || !has_message_)) {
+  while (open() && (all || messages_.empty())) {
     switch (in_frame_ ? Body() : Header()) {
       case Step::kGoOn:
         break;
@@ -93,8 +94,9 @@ bool Link::Receive(bool all) {
 }
 
 Message Link::TakeMessage() {
-  has_message_ = false;
-  return std::move(message_);
+  Message message = std::move(messages_.front());
+  messages_.pop_front();
+  return message;
 }
 
 Link::Step Link::ReadMore(std::span<std::byte> into, size_t& got) {
@@ -129,7 +131,7 @@ bool Link::Begin(const FrameHeader& header) {
   uint64_t longest = 0;
   switch (header.kind) {
     case FrameKind::kData:
-      if (has_message_ || header.sequence != next_sequence_)
+      if (messages_.size() > 1 || header.sequence != next_sequence_)
         return Close("it sent a message of exchange " + std::to_string(header.sequence) +
                      " where exchange " + std::to_string(next_sequence_) + " is due");
       longest = kMaxMessage;
@@ -180,15 +182,14 @@ bool Link::Finish() {
   in_frame_ = false;
   switch (frame_.kind) {
     case FrameKind::kData:
-      message_ = std::move(arriving_);
-      has_message_ = true;
+      messages_.push_back(std::move(arriving_));
       ++next_sequence_;
       break;
     case FrameKind::kBye:
       left_ = true;
       break;
     case FrameKind::kFailed:
-      if (frame_.sequence != kAboutNobody) blames_ = static_cast<int>(frame_.sequence & 0xffff);
+      if (frame_.sequence <= 0xffff) blames_ = static_cast<int>(frame_.sequence);
       return Close("it failed: " +
                    std::string(reinterpret_cast<const char*>(arriving_.data()), arriving_.size()));
     case FrameKind::kHeartbeat:

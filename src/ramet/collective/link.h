@@ -1,13 +1,15 @@
 // One peer of a collective: frames over a channel.
 //
 // Invariants
-//   L1. One data frame is sent at a time, and one may wait to be taken (a peer is at most one
-//   exchange ahead: it needs our message to go on). L2. A frame that is not what it must be closes
-//   the link; memory grows with what has arrived, never with what a header claims. L3. Control
-//   frames are sent between data frames, never within one.
+//   L1. One data frame is sent at a time. Two may wait to be taken: a peer is at most one exchange
+//       ahead, as it needs our message to go on.
+//   L2. A frame that is not what it must be closes the link. Memory grows with what has arrived,
+//       never with what a header claims.
+//   L3. Control frames are sent between data frames, never within one.
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
 #include <vector>
@@ -33,11 +35,11 @@ class Link {
   bool Send();
   bool sending() const { return control_sent_ < control_.size() || sending_data(); }
 
-  // Receives what is there: up to the end of the next message, or, with `all`, to the end of what
-  // has arrived, which must hold no second message. False if the link is closed.
+  // Receives what is there: up to the end of the next message, or, with `all`, of everything. False
+  // if the link is closed.
   bool Receive(bool all);
   // A whole message waits to be taken.
-  bool has_message() const { return has_message_; }
+  bool has_message() const { return !messages_.empty(); }
   Message TakeMessage();
 
   bool open() const { return problem_.empty() && !left_; }
@@ -84,9 +86,10 @@ class Link {
 
   std::unique_ptr<std::byte[]> input_;  // what was read, and not looked at yet
   size_t input_begin_ = 0, input_end_ = 0;
-  bool in_frame_ = false, has_message_ = false;
+  bool in_frame_ = false;
   FrameHeader frame_;  // the one that is being received
-  Message arriving_, message_;
+  Message arriving_;
+  std::deque<Message> messages_;  // to be taken
   size_t arrived_ = 0;
   uint64_t next_sequence_ = 1;
 };

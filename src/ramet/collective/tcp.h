@@ -6,12 +6,13 @@
 //
 // Invariants
 //   T1. Who does not prove that it knows the group's secret gets no further than a handshake, and
-//   delays nobody's. T2. No wait is without an end: it ends by what it waits for, by a death (the
-//   connection breaks), by a silence of `silent_after` seconds, by a failure that another member
-//   tells of, by `stop`, or by the time-out of Connect. T3. Silence is counted only while this
-//   process runs, and only of members that it waits for, so that neither a frozen process nor a
-//   long step of computing takes others for dead. T4. A native thread gives signs of life, so that
-//   neither does a thread that holds the GIL.
+//       delays nobody's.
+//   T2. No wait is without an end: it ends by what it waits for, by a death (the connection
+//       breaks), by a silence of `silent_after` seconds, by a failure that another member tells of,
+//       by `stop`, or by the time-out of Connect.
+//   T3. Silence is counted only while this process runs, and only of members that it waits for: a
+//       process that was frozen itself takes nobody for dead.
+//   T4. A native thread gives signs of life: a thread that computes, or holds the GIL, is alive.
 //
 // One thread at a time looks at the connections (`mutex_`): the one that exchanges, for as long as
 // it does, else the one that gives signs of life. So an exchange costs no switch between threads.
