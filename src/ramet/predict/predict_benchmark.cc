@@ -6,7 +6,9 @@
 #include <numeric>
 #include <random>
 
+#include "ramet/parallel/parallel.h"
 #include "ramet/predict/predict.h"
+#include "ramet/predict/replay.h"
 #include "ramet/table/testing.h"
 
 namespace ramet {
@@ -95,6 +97,45 @@ void ResponseAndClasses(benchmark::State& state) {
     benchmark::DoNotOptimize(PredictedClasses(setting.model, scores));
   }
 }
+// Items are pairs of a row and a tree.
+void ReplayOnBins(benchmark::State& state) {
+  const size_t rows = 1'000'000;
+  const Setting setting(rows);
+  std::vector<StridedColumn> columns;
+  for (size_t f = 0; f < kFeatures; ++f)
+    columns.push_back({setting.model.feature_names[f], setting.matrix.column(f)});
+  columns.push_back({"y", setting.matrix.column(0)});
+  DataSpec spec;
+  spec.label = "y";
+  const Dataset data =
+      *MakeDataset(setting.context, *Table::FromColumns(columns, nullptr), spec, {});
+  // Trees at the edges of these bins: a full one has 2^depth leaves.
+  Random random(3);
+  Model model = setting.model;
+  model.trees.clear();
+  for (size_t t = 0; t < 20; ++t) {
+    Tree tree;
+    const size_t splits = (size_t{1} << state.range(0)) - 1;
+    tree.nodes.resize(1);
+    for (size_t i = 0; i < splits; ++i) {
+      const size_t f = random() % kFeatures;
+      const std::vector<double>& edges = data.mapper.features[f].thresholds;
+      tree.nodes[i] = {.feature = static_cast<int32_t>(f),
+                       .left = static_cast<int32_t>(2 * i + 1),
+                       .threshold = edges[random() % edges.size()],
+                       .gain = 1};
+      for (int child = 0; child < 2; ++child) tree.nodes.push_back({.value = 0.125});
+    }
+    model.trees.push_back(std::move(tree));
+  }
+  std::vector<double> scores(rows, 0);
+  for (auto _ : state)
+    RunOnThreads(setting.context, [&] {
+      benchmark::DoNotOptimize(ReplayTrees(setting.context, model, 0, data, scores));
+    });
+  state.SetItemsProcessed(state.iterations() * static_cast<int64_t>(rows * model.trees.size()));
+}
+BENCHMARK(ReplayOnBins)->Arg(5)->Arg(8)->UseRealTime()->MeasureProcessCPUTime();
 BENCHMARK(RawScoresOfMatrix)
     ->Arg(1)
     ->Arg(4)

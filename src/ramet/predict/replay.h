@@ -6,18 +6,13 @@
 
 #include "ramet/bins/dataset.h"
 #include "ramet/model/model.h"
-#include "ramet/tree/grow.h"
 
 namespace ramet {
 
-// A tree of `model` as bins of `mapper` are routed by it. The model may list more categories than
-// the data have: they are told apart by key. An error: a threshold is no edge of the bins, so that
-// the tree was not grown on them.
-Result<std::vector<RouteNode>> RouteByBins(const BinMapper& mapper, const Model& model,
-                                           const Tree& tree);
-
 // Adds the leaves of the model's trees from `first_tree` on to the scores (outputs x rows) of all
-// rows of `data`, in order of the trees. O(rows x trees x depth), on all threads; within
+// rows of `data`, in order of the trees. The model may list more categories than the data have:
+// they are told apart by key. An error: a split is at no edge of the bins, so that the tree was not
+// grown on them; or the context is cancelled. About 3 ns a row and tree, on all threads; within
 // RunOnThreads.
 Status ReplayTrees(const Context& context, const Model& model, size_t first_tree,
                    const Dataset& data, std::vector<double>& scores);
