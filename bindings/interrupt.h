@@ -23,7 +23,10 @@ namespace ramet::bindings {
 
 class Interruptible {
  public:
-  explicit Interruptible(const Context& context) : context_(context) {
+  explicit Interruptible(const Context& context) : Interruptible(context, own_flag_) {}
+  // `stop` takes the place of the own flag: that of a collective, which ends the run too.
+  Interruptible(const Context& context, std::atomic<bool>& stop)
+      : context_(context), cancelled_(stop) {
     context_.cancelled = &cancelled_;
   }
   Interruptible(const Interruptible&) = delete;
@@ -68,7 +71,8 @@ class Interruptible {
   void Stop(nb::python_error error);
 
   Context context_;
-  std::atomic<bool> cancelled_{false};
+  std::atomic<bool> own_flag_{false};
+  std::atomic<bool>& cancelled_;
   std::optional<nb::python_error> exception_;
 };
 

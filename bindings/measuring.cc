@@ -40,7 +40,7 @@ Measure Own(Interruptible& run, const PyMetric& metric) {
       return nb::cast<double>(nb::float_(value));
     });
   };
-  return {metric.name, metric.higher_is_better, compute};
+  return {metric.name, metric.higher_is_better, compute, /*whole=*/true};
 }
 
 Measure Known(const Metric& metric) {

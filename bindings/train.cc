@@ -1,3 +1,4 @@
+#include "collective.h"
 #include "interrupt.h"
 #include "measuring.h"
 #include "module.h"
@@ -32,36 +33,63 @@ nb::dict StepsOf(const StepTimes& steps) {
   seconds["leaves"] = steps.leaves;
   seconds["scores"] = steps.scores;
   seconds["metric"] = steps.metric;
+  seconds["exchange"] = steps.exchange;
   return seconds;
 }
 
-PyTrainResult ToPython(TrainResult result, bool stopped) {
+PyTrainResult ToPython(TrainResult result) {
   nb::dict history;
   for (const Curve& curve : result.curves) history[KeyOf(curve)] = nb::cast(curve.values);
   return {{std::make_shared<const Model>(std::move(result.model))},
           history,
           result.best_round,
           result.stopped_early,
-          stopped,
+          result.stopped,
           result.seconds,
           StepsOf(result.steps)};
+}
+
+// As the engine goes on from it.
+TrainResult FromPython(const PyTrainResult& python) {
+  TrainResult result;
+  result.model = *python.model.model;
+  for (const auto& [key, values] : python.history) {
+    const auto [set, metric] = nb::cast<std::pair<std::string, std::string>>(key);
+    result.curves.push_back({set, metric, false, nb::cast<std::vector<double>>(values)});
+  }
+  return result;
+}
+
+// What pickle keeps.
+nb::tuple StateOf(const PyTrainResult& result) {
+  const std::string model = Serialize(*result.model.model);
+  return nb::make_tuple(nb::bytes(model.data(), model.size()), result.history, result.best_round,
+                        result.stopped_early, result.stopped, result.seconds, result.steps);
+}
+PyTrainResult FromState(const nb::tuple& state) {
+  const nb::bytes bytes = nb::cast<nb::bytes>(state[0]);
+  Model model = ValueOrRaise(Deserialize({bytes.c_str(), bytes.size()}));
+  return {{std::make_shared<const Model>(std::move(model))},
+          nb::cast<nb::dict>(state[1]),
+          nb::cast<size_t>(state[2]),
+          nb::cast<bool>(state[3]),
+          nb::cast<bool>(state[4]),
+          nb::cast<double>(state[5]),
+          nb::cast<nb::dict>(state[6])};
 }
 
 // What the caller may give, and the engine's options that call it. Lives while training runs.
 struct Callbacks {
   nb::object on_round, learning_rate, gradients;
-  bool stopped = false;  // on_round asked to
 
   Result<bool> Round(Interruptible& run, const RoundReport& report) {
-    Result<bool> stop = run.Call([&]() -> bool {
+    return run.Call([&]() -> bool {
       nb::dict values;
       for (const Curve& curve : report.curves) values[KeyOf(curve)] = curve.values.back();
       const nb::object answer = on_round(nb::cast(PyRoundReport{
           report.round, report.rounds, report.seconds, report.learning_rate, values}));
       return static_cast<bool>(nb::bool_(answer));
     });
-    if (stop.ok()) stopped = *stop;
-    return stop;
   }
 
   Result<double> Rate(Interruptible& run, size_t round) {
@@ -119,20 +147,30 @@ std::vector<EvalSet> ToEvalSets(nb::handle pairs) {
   throw nb::python_error(exception);
 }
 
-PyTrainResult RunTrain(const Context& context, const Texts& texts, const PyDataset& data,
-                       nb::handle eval_sets, nb::handle metrics, bool watch_training,
-                       const PyModel* initial_model, const std::string& checkpoint_path,
-                       size_t checkpoint_every, Callbacks callbacks) {
+// A failure of the group, with the rounds so far where there are some.
+[[noreturn]] void RaiseOfMembers(const Error& error, TrainResult rounds) {
+  PyErr_SetString(PyExc_ConnectionError, error.message.c_str());
+  nb::python_error exception;
+  if (rounds.model.num_rounds() > 0) RaiseWith(exception, ToPython(std::move(rounds)));
+  nb::object value = nb::borrow(exception.value());
+  value.attr("result") = nb::none();
+  throw nb::python_error(exception);
+}
+
+PyTrainResult RunTrain(Context context, const Texts& texts, const PyDataset& data,
+                       nb::handle metrics, bool watch_training, const std::vector<EvalSet>& sets,
+                       TrainOptions options, Callbacks callbacks, const PyTrainResult* so_far,
+                       PyCollective* collective) {
   const TrainParameters parameters = ToParameters(texts);
-  const std::vector<EvalSet> sets = ToEvalSets(eval_sets);
-  Interruptible run(context);
-  TrainResult so_far;
-  TrainOptions options;
-  options.initial_model = initial_model == nullptr ? nullptr : initial_model->model.get();
-  options.checkpoint_path = checkpoint_path;
-  options.checkpoint_every = checkpoint_every;
+  std::atomic<bool> alone{false};
+  Interruptible run(context, collective == nullptr ? alone : collective->stop());
+  TrainResult rounds, resume;
+  if (so_far != nullptr) {
+    resume = FromPython(*so_far);
+    options.resume = &resume;
+  }
   options.measuring = ToMeasuring(run, metrics, watch_training);
-  options.rounds_so_far = &so_far;
+  options.rounds_so_far = &rounds;
   if (!callbacks.on_round.is_none())
     options.on_round = [&](const RoundReport& report) { return callbacks.Round(run, report); };
   if (!callbacks.learning_rate.is_none())
@@ -141,13 +179,15 @@ PyTrainResult RunTrain(const Context& context, const Texts& texts, const PyDatas
     options.gradients = [&](auto labels, auto scores, auto gradient, auto hessian) {
       return callbacks.Gradients(run, *data.data, labels, scores, gradient, hessian);
     };
-  Result<TrainResult> result = run.Wait([&](const Context& stoppable) {
+  Result<TrainResult> result = run.Wait([&](Context stoppable) {
+    if (collective != nullptr) stoppable.collective = &collective->get();
     return Train(stoppable, parameters, *data.data, sets, options);
   });
   if (run.stopped())
-    RaiseWith(run.exception(),
-              ToPython(result.ok() ? *std::move(result) : std::move(so_far), callbacks.stopped));
-  return ToPython(ValueOrRaise(std::move(result)), callbacks.stopped);
+    RaiseWith(run.exception(), ToPython(result.ok() ? *std::move(result) : std::move(rounds)));
+  if (!result.ok() && collective != nullptr && !collective->get().status().ok())
+    RaiseOfMembers(result.error(), std::move(rounds));
+  return ToPython(ValueOrRaise(std::move(result)));
 }
 
 }  // namespace
@@ -167,23 +207,34 @@ void AddTrain(nb::module_& module) {
       .def_ro("stopped_early", &PyTrainResult::stopped_early)
       .def_ro("stopped", &PyTrainResult::stopped)
       .def_ro("seconds", &PyTrainResult::seconds)
-      .def_ro("steps", &PyTrainResult::steps);
+      .def_ro("steps", &PyTrainResult::steps)
+      .def("__getstate__", &StateOf)
+      .def("__setstate__", [](PyTrainResult& self, const nb::tuple& state) {
+        new (&self) PyTrainResult(FromState(state));
+      });
   module.def(
       "train",
       [](const Context& context, const Texts& parameters, const PyDataset& data,
          nb::handle eval_sets, nb::handle metrics, bool watch_training,
          const PyModel* initial_model, const std::string& checkpoint_path, size_t checkpoint_every,
-         nb::object on_round, nb::object learning_rate, nb::object gradients) {
-        return RunTrain(context, parameters, data, eval_sets, metrics, watch_training,
-                        initial_model, checkpoint_path, checkpoint_every,
-                        {std::move(on_round), std::move(learning_rate), std::move(gradients)});
+         nb::object on_round, nb::object learning_rate, nb::object gradients,
+         const PyTrainResult* so_far, PyCollective* collective) {
+        TrainOptions options;
+        options.initial_model = initial_model == nullptr ? nullptr : initial_model->model.get();
+        options.checkpoint_path = checkpoint_path;
+        options.checkpoint_every = checkpoint_every;
+        return RunTrain(context, parameters, data, metrics, watch_training, ToEvalSets(eval_sets),
+                        options,
+                        {std::move(on_round), std::move(learning_rate), std::move(gradients)},
+                        so_far, collective);
       },
       nb::arg("context"), nb::arg("parameters"), nb::arg("data"), nb::kw_only(),
       nb::arg("eval_sets") = nb::tuple(), nb::arg("metrics") = nb::tuple(),
       nb::arg("watch_training") = false, nb::arg("initial_model").none() = nb::none(),
       nb::arg("checkpoint_path") = "", nb::arg("checkpoint_every") = 10,
       nb::arg("on_round").none() = nb::none(), nb::arg("learning_rate").none() = nb::none(),
-      nb::arg("gradients").none() = nb::none());
+      nb::arg("gradients").none() = nb::none(), nb::arg("so_far").none() = nb::none(),
+      nb::arg("collective").none() = nb::none());
 }
 
 }  // namespace ramet::bindings

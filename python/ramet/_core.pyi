@@ -271,6 +271,7 @@ class TrainResult:
     stopped: bool  # a callback asked to stop
     seconds: float
     steps: dict[str, float]
+    # pickles
 
 def train(
     context: Context,
@@ -291,10 +292,15 @@ def train(
     | None = None,
     # gradients(labels, raw_scores (rows x outputs; 1-D where there is one), weights) -> gradient, hessian so shaped,
     # weights NOT yet applied by the caller: the engine multiplies by them
+    so_far: TrainResult | None = None,  # go on from these rounds of the same training: scores are replayed on the bins
+    collective: Collective | None = None,
 ) -> TrainResult: ...
 
 # Sets watched: eval_sets in order, or, with early stopping and no eval set, the rows held out, called "validation".
 # `metrics`: the first is what early stopping watches if given, else parameters["metric"].
+# `collective`: all members call with the same arguments, each with its own data, and get the same result; a stop that
+# on_round asks for anywhere stops all after that round, and the first member's learning_rate counts. A lost member is a
+# ConnectionError of the others, whose attribute `result` is a TrainResult of the rounds so far, or None without any.
 # Interrupted: KeyboardInterrupt whose attribute `result` is a TrainResult of the rounds so far, as has the exception of
 # a callback.
 
@@ -337,11 +343,16 @@ def compute_metric(
 class UsageError(ValueError): ...  # exit code 2; of open_files and the functions below
 
 def run_command(
-    argv: Sequence[bytes], open_files: Callable[..., object], versions: Sequence[tuple[str, str]]
+    argv: Sequence[bytes],
+    open_files: Callable[..., object],
+    versions: Sequence[tuple[str, str]],
+    train_on_cluster: Callable[..., object] | None = None,
 ) -> int: ...
 
 # open_files(paths: list[bytes], *, columns, drop, types, missing, delimiter, format, threads, cancelled) -> an object
 # with a `schema`, which iterates over record batches; it may raise UsageError, OSError, KeyboardInterrupt, ValueError.
+# train_on_cluster(*, workers, scheduler, …), called for --workers and its like with the fields of ClusterTraining
+# (src/cli/cluster.h) -> (TrainResult, rows, features, seconds of reading, seconds of binning). It may raise the same.
 missing_spellings: tuple[str, ...]
 
 def available_memory() -> int: ...

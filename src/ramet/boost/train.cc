@@ -206,10 +206,14 @@ Status StatusOfMembers(const Context& context) {
   return context.collective == nullptr ? Status() : context.collective->status();
 }
 
-// Once members are lost, whatever else went wrong came of that.
+// Once members are lost, whatever else went wrong came of that; and who ends for another reason
+// tells the others, who would wait for ever.
 Error CauseOf(const Context& context, Status status) {
   Status of_members = StatusOfMembers(context);
-  return of_members.ok() ? status.TakeError() : of_members.TakeError();
+  if (!of_members.ok()) return of_members.TakeError();
+  if (context.collective != nullptr)
+    context.collective->Fail(status.error(), static_cast<int>(context.collective->rank()));
+  return status.TakeError();
 }
 
 Status SaveCheckpoint(const Run& run, const Model& model) {
@@ -509,7 +513,8 @@ Result<TrainResult> Train(const Context& context, const TrainParameters& paramet
   const auto begin = std::chrono::steady_clock::now();
   RAMET_ASSIGN(Resolved resolved,
                Resolve(parameters, train, options.measuring, options.gradients != nullptr));
-  RAMET_RETURN_IF_ERROR(ResolveTexts(train, resolved));
+  RAMET_RETURN_IF_ERROR(
+      ResolveTexts(train, resolved));  // the same on all members, as the one before
   Status status = CheckAllLabels(context, *resolved.loss, train, eval_sets);
   if (!status.ok()) return CauseOf(context, std::move(status));
   const Run run{context, resolved,  options,
@@ -522,10 +527,7 @@ Result<TrainResult> Train(const Context& context, const TrainParameters& paramet
   if (!begun && options.resume != nullptr) result = *options.resume;
   if (!begun && options.resume == nullptr) result.model.trees.clear();
   if (options.rounds_so_far != nullptr) *options.rounds_so_far = std::move(result);
-  // A lost member is why a wait for it was cancelled.
-  if (Status of_members = StatusOfMembers(context); !of_members.ok())
-    status = std::move(of_members);
-  return status.TakeError();
+  return CauseOf(context, std::move(status));
 }
 
 }  // namespace ramet

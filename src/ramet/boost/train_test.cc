@@ -454,6 +454,35 @@ TEST(Train, ContinuingOnOtherDataIsReplayable) {
   EXPECT_EQ(Digest(continued(half, 20)), Digest(continued(old_model, 20)));
 }
 
+TEST(Train, CheckpointsOfContinuingOnOtherDataArePrefixesToo) {
+  const std::string path = testing::TempDir() + "train_test_continued.ramet";
+  TrainParameters parameters = Small();
+  const TableOptions first{.rows = 2000, .letters = 300};
+  const TableOptions second{.rows = 2000, .seed = 9, .first_letter = 150, .letters = 300};
+  const Model old_model = Train(TwoThreads(), parameters, Data(first, parameters))->model;
+  parameters.max_iter = 20;
+  std::vector<Model> checkpoints;
+  TrainOptions options;
+  options.initial_model = &old_model;
+  options.checkpoint_path = path;
+  options.checkpoint_every = 1;
+  options.on_round = [&](const RoundReport&) -> Result<bool> {
+    RAMET_ASSIGN(Model checkpoint, LoadModel(path));
+    checkpoints.push_back(std::move(checkpoint));
+    return false;
+  };
+  const Model whole =
+      Train(TwoThreads(), parameters,
+            Data(second, parameters, nullptr,
+                 ContinueFrom(TwoThreads(), parameters, old_model, DataRole::kTraining)),
+            {}, options)
+          ->model;
+  std::filesystem::remove(path);
+  ASSERT_EQ(checkpoints.size(), 8u);
+  for (const Model& checkpoint : checkpoints)
+    EXPECT_EQ(checkpoint, PrefixOf(whole, checkpoint.num_rounds()));
+}
+
 // --- Refusals ---
 
 TEST(Train, RefusesAnInitialModelThatDoesNotFit) {
