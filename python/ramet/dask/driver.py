@@ -252,8 +252,9 @@ class Driver:
             parts = [part for part in seat.parts if part.table == table]
             futures = [self.preparation.parts[part] for part in parts]
             rows = self.preparation.total_rows(table)
+            weighted = table in self.preparation.weighted if table else None
             key = f"ramet_feed-{self.id}-{epoch}-{seat.rank}-{table}"
-            args = (self.id, epoch, table, rows, self.preparation.binning, futures)
+            args = (self.id, epoch, table, rows, weighted, self.preparation.binning, futures)
             tasks.append((parts, self._on_worker(seat.worker, member.feed, *args, key=key)))
         for parts, task in tasks:
             try:

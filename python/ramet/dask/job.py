@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ramet import _core
+from ramet._scoring import OwnMetric
 from ramet.dask.report import FitReport
 
 CHANNELS = ("auto", "tcp", "tls")
@@ -18,7 +19,7 @@ class FitJob:
     """The training: what the model is a function of, beside the rows."""
 
     parameters: dict[str, str]
-    metrics: tuple[str | _core.Metric, ...] = ()
+    metrics: tuple[str | OwnMetric, ...] = ()
     watch_training: bool = False
     gradients: Callable[..., Any] | None = None
     learning_rate: Callable[[int], float] | None = None

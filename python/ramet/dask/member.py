@@ -31,6 +31,7 @@ from distributed.core import Status
 from distributed.utils import get_ip_interface
 
 from ramet import _core
+from ramet._scoring import bind
 from ramet.dask.job import FitJob, FitOptions
 from ramet.dask.messages import Reason
 from ramet.dask.tls import tls_of
@@ -113,14 +114,22 @@ def end_of(kept: Kept) -> End:
 
 
 def feed(
-    fit: str, epoch: int, table: int, total_rows: int, binning: _core.Binning, parts: Sequence[_core.Part]
+    fit: str,
+    epoch: int,
+    table: int,
+    total_rows: int,
+    weighted: bool | None,
+    binning: _core.Binning,
+    parts: Sequence[_core.Part],
 ) -> list[tuple[int, str]] | None:
     """Gives a member its rows of a table. The parts' (rows, fingerprint); None if the member is gone."""
     member = _members.get((fit, epoch, get_worker().address))
     if member is None:
         return None
     context = _core.Context(threads=member.order.threads)
-    member.tables[table] = _core.Dataset.assemble(context, binning, list(parts), total_rows=total_rows)
+    member.tables[table] = _core.Dataset.assemble(
+        context, binning, list(parts), total_rows=total_rows, weighted=weighted
+    )
     return [(part.num_rows, part.fingerprint) for part in parts]
 
 
@@ -257,7 +266,7 @@ class Member:
                 job.parameters,
                 self.tables[0],
                 eval_sets=[(name, self.tables[i + 1]) for i, name in enumerate(order.eval_names)],
-                metrics=list(job.metrics),
+                metrics=bind(job.metrics, self.tables[0].classes),
                 watch_training=job.watch_training,
                 initial_model=None if model is None else _core.Model.from_bytes(model),
                 on_round=self._on_round,

@@ -40,6 +40,7 @@ class Preparation:
         self.first_rows: dict[PartId, int] = {}
         self.parts: dict[PartId, Future[Any]] = {}
         self.binning: Future[Any] | None = None
+        self.weighted: set[int] = set()  # tables of which some row weighs other than 1
         self._surveyed: Future[Any] | None = None
         self._surveys: dict[PartId, Future[Any]] = {}
 
@@ -83,15 +84,19 @@ class Preparation:
         return counts
 
     async def find_bins(self) -> None:
-        samples = await asyncio.to_thread(self._submit_samples)
-        sample = self._tree(stages.merge_samples, list(samples.values()), "merge_samples")
-        found = self._submit(stages.find_bins, self._surveyed, sample, self.job.parameters, name="find_bins")
-        binning = await self._result(found, samples)
+        binning = await self._find_bins(everything=False) or await self._find_bins(everything=True)
         self.binning = self._submit(stages.same, binning, name="bins")  # B1
         self._surveyed = None
         self._surveys.clear()
 
-    def _submit_samples(self) -> dict[PartId, Future[Any]]:
+    async def _find_bins(self, everything: bool) -> Any:
+        samples = await asyncio.to_thread(self._submit_samples, everything)
+        suffix = "_again" if everything else ""
+        sample = self._tree(stages.merge_samples, list(samples.values()), f"merge_samples{suffix}")
+        found = self._submit(stages.find_bins, self._surveyed, sample, self.job.parameters, name=f"find_bins{suffix}")
+        return await self._result(found, samples)
+
+    def _submit_samples(self, everything: bool) -> dict[PartId, Future[Any]]:
         rows = self.tables[0]
         return {
             part: rows.submit(
@@ -101,7 +106,8 @@ class Preparation:
                 self._surveyed,
                 self.first_rows[part],
                 self.job.parameters,
-                key=self._key("sample", *part),
+                everything,
+                key=self._key("sample_again" if everything else "sample", *part),
             )
             for part in self._surveys
         }
@@ -111,7 +117,10 @@ class Preparation:
         infos = await asyncio.to_thread(self._submit_parts)
 
         async def tell(part: PartId) -> None:
-            made(part, await self._result(infos[part], self.parts))
+            info: stages.PartInfo = await self._result(infos[part], self.parts)
+            if info.weighted:
+                self.weighted.add(part.table)
+            made(part, info)
 
         await asyncio.gather(*(tell(part) for part in infos))
         for rows in self.tables:

@@ -29,6 +29,7 @@ class PartInfo:
     rows: int
     nbytes: int
     fingerprint: str
+    weighted: bool
 
 
 def _context() -> _core.Context:
@@ -49,15 +50,22 @@ def merge_surveys(parts: Sequence[Surveyed]) -> Surveyed:
     return Surveyed(_core.Survey.merge([one.survey for one in parts]), rows)
 
 
-def sample(table: _core.Table, surveyed: Surveyed, first_row: int, parameters: dict[str, str]) -> _core.Sample:
-    return _core.Sample.of(_context(), table, surveyed.survey, first_row=first_row, parameters=parameters)
+def sample(
+    table: _core.Table, surveyed: Surveyed, first_row: int, parameters: dict[str, str], everything: bool
+) -> _core.Sample:
+    return _core.Sample.of(
+        _context(), table, surveyed.survey, first_row=first_row, parameters=parameters, everything=everything
+    )
 
 
 def merge_samples(samples: Sequence[_core.Sample]) -> _core.Sample:
     return _core.Sample.merge(list(samples))
 
 
-def find_bins(surveyed: Surveyed, sample: _core.Sample, parameters: dict[str, str]) -> _core.Binning:
+def find_bins(surveyed: Surveyed, sample: _core.Sample, parameters: dict[str, str]) -> _core.Binning | None:
+    """None if the sample does not do: `everything` is needed."""
+    if not sample.enough:
+        return None
     return _core.Binning.find(_context(), surveyed.survey, sample, parameters=parameters)
 
 
@@ -76,4 +84,4 @@ def make(
 
 
 def info(part: _core.Part) -> PartInfo:
-    return PartInfo(part.num_rows, part.nbytes, part.fingerprint)
+    return PartInfo(part.num_rows, part.nbytes, part.fingerprint, part.weighted)

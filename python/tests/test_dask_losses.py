@@ -1,0 +1,288 @@
+"""A fit on a cluster gives the model of one machine, whoever dies, freezes, leaves or comes meanwhile."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import threading
+import time
+from dataclasses import replace
+
+import pytest
+
+pytest.importorskip("distributed")
+
+import dask
+from distributed import Client, LocalCluster
+from generated_rows import GeneratedRows, Recipe, alone, parameters, slow_rate
+from ramet.dask.errors import MembersError, NotDeterministicError, NoWorkersError
+from ramet.dask.run import FitJob, FitOptions, fit, fit_async
+
+from ramet import _core
+
+OPTIONS = FitOptions(silent_after=1.0, connect_timeout=3.0, worker_timeout=20.0)
+SLOW = FitJob(parameters(max_iter=40), learning_rate=slow_rate)
+FOUR = GeneratedRows((250,) * 4)
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """Three worker processes. Dead ones are replaced."""
+    with (
+        dask.config.set({"distributed.comm.timeouts.connect": "5s"}),
+        LocalCluster(n_workers=3, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None) as it,
+    ):
+        yield it
+
+
+@pytest.fixture
+def client(cluster):
+    with Client(cluster) as it:
+        cluster.scale(3)
+        deadline = time.monotonic() + 30
+        while len(workers_of(it)) < 3:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        yield it
+
+
+@contextlib.contextmanager
+def threads(workers):
+    """A cluster of threads of this process, and its client."""
+    with (
+        LocalCluster(n_workers=workers, threads_per_worker=2, processes=False, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+
+
+def workers_of(client):
+    return [a for a, w in client.scheduler_info(n_workers=-1)["workers"].items() if w["status"] == "running"]
+
+
+def pids(client):
+    return client.run(os.getpid)
+
+
+def expected(job=SLOW, **more):
+    return alone(job.parameters, learning_rate=job.learning_rate, **more).model.digest
+
+
+def at_round(number, action, seen=None):
+    """An `on_round` that does something once."""
+    done = []
+
+    def on_round(report):
+        if seen is not None:
+            seen.append(report.round)
+        if report.round >= number and not done:
+            done.append(True)
+            action()
+
+    return on_round
+
+
+# ── Without a loss ──
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3, 4])
+def test_the_model_is_that_of_one_machine(workers):
+    """However many workers, and however the rows are cut."""
+    texts = parameters(max_iter=8)
+    one = alone(texts, eval_rows=200)
+    with threads(workers) as client:
+        for lengths in [(1000,), (300, 0, 700), (1, 199, 800, 0), (100,) * 10]:
+            sets = {"new": GeneratedRows((150, 50), Recipe(seed=1), known=len(lengths) > 3)}
+            outcome = fit(client, GeneratedRows(lengths), sets, FitJob(texts), OPTIONS)
+            assert outcome.result.model.digest == one.model.digest
+            assert outcome.result.history == one.history
+            report = outcome.report
+            assert (report.rows, report.parts, report.rounds) == (1000, len(lengths), 8)
+            assert sum(worker.rows for worker in report.workers) == 1000
+            assert len(report.workers) == min(workers, sum(map(bool, lengths)))
+            assert not report.interruptions and "8 rounds on 1,000 rows" in repr(report)
+
+
+def test_a_callback_stops_at_its_round(client):
+    """Rounds are told in order, each once. Members are ahead of a callback; what they did after its word is dropped."""
+    seen = {}
+
+    def on_round(report):
+        seen[report.round] = report.values
+        return report.round == 5
+
+    sets = {"new": GeneratedRows((100,), Recipe(seed=1))}
+    job = FitJob(parameters(max_iter=300))
+    outcome = fit(client, FOUR, sets, job, replace(OPTIONS, on_round=on_round))
+    one = alone(job.parameters, eval_rows=100, on_round=lambda report: report.round == 5)
+    assert outcome.result.model.digest == one.model.digest
+    assert (outcome.result.history, outcome.result.best_round) == (one.history, one.best_round)
+    assert outcome.result.stopped
+    ((curve, values),) = one.history.items()
+    assert seen == {r: {curve: values[r]} for r in range(1, 6)} and list(seen) == sorted(seen)
+
+
+def test_an_error_of_a_callback_comes_back_with_the_rounds_so_far(client):
+    def on_round(report):
+        if report.round == 3:
+            raise LookupError("mine")
+
+    with pytest.raises(LookupError, match="mine") as caught:
+        fit(client, FOUR, {}, SLOW, replace(OPTIONS, on_round=on_round))
+    assert caught.value.result.model.num_rounds == 3
+
+
+def test_bad_rows_are_named(client):
+    rows = GeneratedRows((500, 500), Recipe(bad_row=600))
+    with pytest.raises(ValueError, match=r"part 1 of the generated rows.*101"):
+        fit(client, rows, {}, FitJob(parameters()), OPTIONS)
+
+
+def test_it_goes_on_from_a_model(client):
+    first = alone(parameters(max_iter=5))
+    job = FitJob(parameters(max_iter=9), initial_model=first.model.to_bytes())
+    outcome = fit(client, FOUR, {}, job, OPTIONS)
+    assert outcome.result.model.digest == alone(parameters(max_iter=9)).model.digest
+    assert outcome.report.rounds == 4
+
+
+def test_two_fits_at_once_and_a_third_within_a_task(client):
+    texts = [parameters(max_iter=10 + i) for i in range(3)]
+    digests = {}
+
+    def train(i):
+        digests[i] = fit(client, FOUR, {}, FitJob(texts[i]), OPTIONS).result.model.digest
+
+    both = [threading.Thread(target=train, args=[i]) for i in range(2)]
+    for thread in both:
+        thread.start()
+    inside = client.submit(fit_in_a_task, texts[2])
+    for thread in both:
+        thread.join()
+    digests[2] = inside.result(timeout=60)
+    assert digests == {i: alone(texts[i]).model.digest for i in range(3)}
+
+
+def fit_in_a_task(texts):
+    from distributed import get_client
+
+    return fit(get_client(), FOUR, {}, FitJob(texts), OPTIONS).result.model.digest
+
+
+def test_an_asynchronous_client():
+    async def run():
+        async with (
+            LocalCluster(n_workers=2, processes=False, asynchronous=True, dashboard_address=None) as local,
+            Client(local, asynchronous=True) as client,
+        ):
+            job = FitJob(parameters(max_iter=8))
+            with pytest.raises(RuntimeError, match="to_thread"):
+                fit(client, FOUR, {}, job, OPTIONS)
+            outcomes = [
+                await fit_async(client, FOUR, {}, job, OPTIONS),
+                await asyncio.to_thread(fit, client, FOUR, {}, job, OPTIONS),
+            ]
+            return {outcome.result.model.digest for outcome in outcomes}
+
+    assert asyncio.run(run()) == {alone(parameters(max_iter=8)).model.digest}
+
+
+# ── With losses, on real processes ──
+
+
+def test_a_killed_worker(client, tmp_path):
+    victim, pid = sorted(pids(client).items())[1]
+    rounds = []
+    path = tmp_path / "model.ramet"
+    on_round = at_round(15, lambda: os.kill(pid, signal.SIGKILL), rounds)
+    options = replace(OPTIONS, on_round=on_round, checkpoint_path=str(path), checkpoint_every=10)
+    outcome = fit(client, FOUR, {"new": GeneratedRows((100, 100), Recipe(seed=1))}, SLOW, options)
+    one = alone(SLOW.parameters, learning_rate=slow_rate, eval_rows=200)
+    assert outcome.result.model.digest == one.model.digest
+    assert outcome.result.history == one.history
+    assert rounds == list(range(1, 41))
+    loss = outcome.report.interruptions[0]
+    assert victim in loss.workers and 14 <= loss.round < 40
+    assert _core.Model.load(str(path)).digest == one.model.digest
+
+
+def test_all_workers_killed_at_once(client):
+    def kill_all():
+        for pid in pids(client).values():
+            os.kill(pid, signal.SIGKILL)
+
+    outcome = fit(client, FOUR, {}, SLOW, replace(OPTIONS, on_round=at_round(20, kill_all)))
+    assert outcome.result.model.digest == expected()
+
+
+def test_a_frozen_worker_is_removed_and_does_no_harm_when_it_thaws(client):
+    victim, pid = sorted(pids(client).items())[0]
+    try:
+        on_round = at_round(10, lambda: os.kill(pid, signal.SIGSTOP))
+        outcome = fit(client, FOUR, {}, SLOW, replace(OPTIONS, on_round=on_round))
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert outcome.result.model.digest == expected()
+    assert victim in outcome.report.interruptions[0].workers
+    assert "heard nothing" in outcome.report.interruptions[0].why
+    assert fit(client, FOUR, {}, SLOW, OPTIONS).result.model.digest == expected()
+
+
+def test_a_retired_worker_hands_over(client):
+    victim = sorted(workers_of(client))[2]
+    on_round = at_round(10, lambda: client.retire_workers([victim]))
+    outcome = fit(client, FOUR, {}, SLOW, replace(OPTIONS, on_round=on_round))
+    assert outcome.result.model.digest == expected()
+    assert outcome.report.interruptions
+
+
+def test_new_workers_are_used():
+    job = FitJob(parameters(max_iter=300), learning_rate=slow_rate)
+    with threads(1) as client:
+        options = replace(OPTIONS, on_round=at_round(20, lambda: client.cluster.scale(2)))
+        outcome = fit(client, FOUR, {}, job, options)
+    assert outcome.result.model.digest == expected(job)
+    assert outcome.report.interruptions[0].why == "there are more workers"
+    assert len(outcome.report.workers) == 2
+
+
+def test_a_source_that_comes_out_differently_is_named(client, tmp_path):
+    pid = sorted(pids(client).values())[1]
+    path = tmp_path / "model.ramet"
+    kill = at_round(15, lambda: os.kill(pid, signal.SIGKILL))
+    options = replace(OPTIONS, on_round=kill, checkpoint_path=str(path), checkpoint_every=5)
+    with pytest.raises(NotDeterministicError, match="of the generated rows came out differently") as caught:
+        fit(client, GeneratedRows((250,) * 4, Recipe(noise=True)), {}, SLOW, options)
+    assert caught.value.result.model.num_rounds >= 14
+    assert _core.Model.load(str(path)).num_rounds >= 14
+
+
+def test_a_part_that_kills_its_worker_is_named(client):
+    with pytest.raises(MembersError, match=r"part 1 of the generated rows.*memory"):
+        fit(client, DeadlyRows((300, 300, 300)), {}, SLOW, OPTIONS)
+
+
+class DeadlyRows(GeneratedRows):
+    def submit(self, client, function, part, *args, key, **options):
+        if part == 1:
+            return client.submit(os._exit, 1, key=key, pure=False, **options)
+        return super().submit(client, function, part, *args, key=key, **options)
+
+
+def test_no_worker_is_an_error_that_says_so():
+    with threads(0) as client, pytest.raises(NoWorkersError, match=r"no worker is there, for 0\.5 seconds"):
+        fit(client, FOUR, {}, SLOW, replace(OPTIONS, worker_timeout=0.5))
+
+
+def test_ctrl_c_stops_the_members_and_gives_the_rounds_so_far(client):
+    options = replace(OPTIONS, on_round=at_round(5, lambda: os.kill(os.getpid(), signal.SIGINT)))
+    job = replace(SLOW, parameters=parameters(max_iter=500))
+    with pytest.raises(KeyboardInterrupt) as caught:
+        fit(client, FOUR, {}, job, options)
+    rounds = caught.value.result.model.num_rounds
+    assert 5 <= rounds < 200
+    assert caught.value.result.model.digest == expected(job, on_round=lambda report: report.round == rounds)
+    deadline = time.monotonic() + 5
+    while any(client.processing().values()):  # no member is left
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
