@@ -92,6 +92,8 @@ def _class_labels(array: Array) -> Column:
 
 
 def _text_labels(array: Array) -> Column:
+    if array.size == 0:  # an empty partition
+        return pa.array([], pa.string())
     try:
         texts = pa.array(array.astype(object) if array.dtype.kind == "T" else array, from_pandas=True)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
@@ -124,7 +126,11 @@ def read_weights(sample_weight: Any, num_rows: int) -> Array | None:
     if isinstance(sample_weight, pa.Array | pa.ChunkedArray):
         sample_weight = np.asarray(sample_weight)
     weights: Array = check_array(
-        sample_weight, ensure_2d=False, dtype=[np.float64, np.float32], input_name="sample_weight"
+        sample_weight,
+        ensure_2d=False,
+        ensure_min_samples=0,
+        dtype=[np.float64, np.float32],
+        input_name="sample_weight",
     )
     if weights.ndim != 1:
         raise ValueError(

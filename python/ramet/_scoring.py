@@ -63,8 +63,8 @@ class Task:
     classes: NDArray[Any] | None = None
 
     def learn(self, keys: Sequence[int | str]) -> None:
-        """The classes as the engine knows them; none for a regression."""
-        self.classes = _fitted.classes_of(keys, self.label_dtype) if self.classification else None
+        """The classes as the engine knows them; none for a regression, or where they are not known yet."""
+        self.classes = _fitted.classes_of(keys, self.label_dtype) if self.classification and keys else None
 
     def labels(self, labels: NDArray[np.float64]) -> NDArray[Any]:
         return labels if self.classes is None else self.classes[labels.astype(np.intp)]
