@@ -143,6 +143,13 @@ TEST(ClassWeight, RefusesWhatCannotBeMeant) {
       "from.");
   EXPECT_EQ(error(R"({"a": 1e38})", true),
             "row 3: its weight times its class's is beyond float32. Use smaller weights.");
+  const TestTable tiny = TestTable()
+                             .Add("x", Numbers{1, 2, 3})
+                             .Add("y", Strings{"a", "b", "a"})
+                             .Add("w", Numbers{1, 1, 1e-44});
+  EXPECT_EQ(
+      MakeDataset(Context(), tiny.ToTable(), SpecOf(R"({"a": 0.01})", true), {}).error().message,
+      "row 3: its weight times its class's is zero in float32. Use larger weights.");
   for (const std::string text : {"balance", "[1, 2]", "{\"a\": NaN}", "{\"a\": 1e999}", "{"})
     EXPECT_EQ(error(text), "class_weight=" + text +
                                " is not understood. Use balanced, or an object of weights by "

@@ -248,8 +248,163 @@ void ExpectSameAsWhole(uint64_t seed) {
 }
 
 TEST(Parts, AreTheWholeTable) {
-  for (uint64_t seed = 0; seed < 40; ++seed)
+  for (uint64_t seed = 0; seed < 80; ++seed)
     ASSERT_NO_FATAL_FAILURE(ExpectSameAsWhole(seed)) << "seed " << seed;
+}
+
+DataSpec NumbersFrom(const std::string& label) {
+  DataSpec spec;
+  spec.label = label;
+  return spec;
+}
+
+// A2: one column as int32, as nulls alone, and as float32 and float64.
+TEST(Parts, MayHaveNumbersOfAnyWidthAndColumnsOfNullsAlone) {
+  using Words = std::vector<std::optional<std::string>>;
+  const std::vector<std::optional<double>> nulls(3), none;
+  const Words no_words(3);
+  std::vector<TestTable> tables(5);
+  tables[0]
+      .Add("x", std::vector<int32_t>{1, 5, 9})
+      .Add("c", Words{"a", "b", "a"})
+      .Add("y", std::vector<float>{1, 2, 3});
+  tables[1].Add("x", nulls, "n").Add("c", no_words, "n").Add("y", std::vector<int8_t>{4, 5, 6});
+  tables[2].Add("x", none, "n").Add("c", Words{}, "n").Add("y", none, "n");
+  tables[3]
+      .Add("x", std::vector<float>{2.5, -1, 7})
+      .AddCategory("c", Words{"z", std::nullopt, "b"})
+      .Add("y", Numbers{7, 8, 9});
+  tables[4]
+      .Add("x", Numbers{0.125, 3, 3})
+      .Add("c", Words{"q", "q", "a"})
+      .Add("y", Numbers{1, 1, 1});
+  TestTable whole;
+  whole
+      .Add("x", std::vector<std::optional<double>>{1, 5, 9, std::nullopt, std::nullopt,
+                                                   std::nullopt, 2.5, -1, 7, 0.125, 3, 3})
+      .Add("c", Words{"a", "b", "a", std::nullopt, std::nullopt, std::nullopt, "z", std::nullopt,
+                      "b", "q", "q", "a"})
+      .Add("y", Numbers{1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 1, 1});
+  const DataSpec spec = NumbersFrom("y");
+  const Dataset all = *MakeDataset(Context(), whole.ToTable(), spec, {});
+  Random random(1);
+  std::vector<Survey> surveys;
+  for (const TestTable& table : tables)
+    surveys.push_back(*TakeSurvey(Context(), table.ToTable(), spec));
+  const auto merged = [&] {
+    return MergeInAnyOrder(surveys, random,
+                           [](const Survey& a, const Survey& b) { return *Merge(a, b); });
+  };
+  const Survey survey = merged();
+  for (int i = 0; i < 30; ++i) ASSERT_EQ(Serialize(merged()), Serialize(survey));
+  EXPECT_EQ(survey.features[0].column.format, "g");
+  std::vector<Sample> samples;
+  std::vector<const Sample*> pointers;
+  uint64_t first_row = 0;
+  for (const TestTable& table : tables) {
+    samples.push_back(*TakeSample(Context(), table.ToTable(), survey, first_row, {}));
+    first_row += table.num_rows();
+  }
+  for (const Sample& sample : samples) pointers.push_back(&sample);
+  const Binning binning = *FindBinning(Context(), survey, *Merge(pointers), {});
+  std::vector<Part> parts;
+  std::vector<const Part*> part_pointers;
+  first_row = 0;
+  for (const TestTable& table : tables) {
+    parts.push_back(*MakePart(Context(), table.ToTable(), binning, "y", "", first_row));
+    first_row += table.num_rows();
+  }
+  for (const Part& part : parts) part_pointers.push_back(&part);
+  const Dataset together = *AssembleDataset(Context(), binning, part_pointers, first_row);
+  ExpectSameRows(together, all);
+}
+
+std::string MergeError(const TestTable& a, const TestTable& b, const DataSpec& spec) {
+  const Survey one = *TakeSurvey(Context(), a.ToTable(), spec);
+  const Survey other = *TakeSurvey(Context(), b.ToTable(), spec);
+  const Result<Survey> merged = Merge(one, other);
+  const Result<Survey> turned = Merge(other, one);
+  if (merged.ok() != turned.ok()) return "not commutative";
+  if (merged.ok()) return "no error";
+  EXPECT_EQ(merged.error().message, turned.error().message);
+  return merged.error().message;
+}
+
+TEST(Parts, ThatCouldNotBeOneTableAreRefused) {
+  const auto with = [](auto values, const std::string& format = "") {
+    return TestTable().Add("x", values, format).Add("y", Numbers{1, 2});
+  };
+  const std::string cure = " Convert it to one type.";
+  const DataSpec spec = NumbersFrom("y");
+  const std::vector<int64_t> integers = {1, 2};
+  EXPECT_EQ(MergeError(with(Numbers{1, 2}), with(Strings{"a", "b"}), spec),
+            "column \"x\" holds float64s in one part and strings in another." + cure);
+  EXPECT_EQ(MergeError(with(integers), with(integers, "tsu:"), spec),
+            "column \"x\" holds int64s in one part and timestamps in another." + cure);
+  EXPECT_EQ(MergeError(with(integers, "tsu:"), with(integers, "tsn:UTC"), spec), "no error");
+  EXPECT_EQ(MergeError(with(integers), with(std::vector<bool>{true, false}), spec), "no error");
+  DataSpec classes = spec;
+  classes.classification = true;
+  const auto label = [](auto values) {
+    return TestTable().Add("x", Numbers{1, 2}).Add("y", values);
+  };
+  EXPECT_EQ(MergeError(label(Strings{"1", "2"}), label(integers), classes),
+            "column \"y\" holds int64s in one part and strings in another." + cure);
+  std::vector<int64_t> some, others;
+  for (int64_t i = 0; i < 600; ++i) {
+    some.push_back(i);
+    others.push_back(600 + i);
+  }
+  const auto many = [](const std::vector<int64_t>& values) {
+    return TestTable().Add("x", values).Add("y", values);
+  };
+  EXPECT_EQ(MergeError(many(some), many(others), classes),
+            "column \"y\" has more than 1000 classes. Is it a number to predict? Then use --task "
+            "regression.");
+}
+
+// All the rows that were likely to be in the sample weigh zero.
+TEST(Parts, AreSampledAgainWhereTheSampleIsTooSmall) {
+  constexpr size_t kRows = 20'000, kHalf = 9'000;
+  Numbers x(kRows), y(kRows, 1), weights(kRows, 1);
+  for (size_t i = 0; i < kRows; ++i) x[i] = static_cast<double>(i * 7919 % kRows);
+  BinningParameters parameters;
+  parameters.sample_rows = 500;
+  DataSpec spec = NumbersFrom("y");
+  spec.weight = "w";
+  const auto table = [&](size_t begin, size_t end) {
+    const auto cut = [&](const Numbers& values) {
+      return Numbers(values.begin() + static_cast<ptrdiff_t>(begin),
+                     values.begin() + static_cast<ptrdiff_t>(end));
+    };
+    return TestTable().Add("x", cut(x)).Add("y", cut(y)).Add("w", cut(weights)).ToTable();
+  };
+  // Rows of the likely sample, by way of a sample of more rows.
+  BinningParameters more = parameters;
+  more.sample_rows = 3000;
+  const Survey unweighted = *TakeSurvey(Context(), table(0, kRows), spec);
+  const Sample likely = *TakeSample(Context(), table(0, kRows), unweighted, 0, more);
+  for (const uint64_t id : likely.ids) weights[id] = 0;
+  const Survey survey = *Merge(*TakeSurvey(Context(), table(0, kHalf), spec),
+                               *TakeSurvey(Context(), table(kHalf, kRows), spec));
+  const auto sample = [&](bool everything) {
+    const Sample a = *TakeSample(Context(), table(0, kHalf), survey, 0, parameters, everything);
+    const Sample b =
+        *TakeSample(Context(), table(kHalf, kRows), survey, kHalf, parameters, everything);
+    const Sample* both[] = {&a, &b};
+    return *Merge(both);
+  };
+  const Sample small = sample(false);
+  EXPECT_FALSE(small.enough());
+  EXPECT_NE(FindBinning(Context(), survey, small, parameters)
+                .error()
+                .message.find("take them with everything"),
+            std::string::npos);
+  const Sample all = sample(true);
+  EXPECT_TRUE(all.enough());
+  EXPECT_EQ(Serialize(*FindBinning(Context(), survey, all, parameters)),
+            Serialize(static_cast<const Binning&>(
+                *MakeDataset(Context(), table(0, kRows), spec, parameters))));
 }
 
 }  // namespace
