@@ -143,21 +143,27 @@ Buffer<Record> ToOwners(const Context& context, std::span<Selection<Record>> sel
   return all;
 }
 
-// The selections' values, each found by one member. Alone, that is this one, which has all records.
-template <class Record>
-std::vector<double> Middles(const Context& context, std::vector<Selection<Record>>& selections) {
-  const size_t members = NumMembers(context);
-  Buffer<Record> handed_over;
-  if (members > 1) {
-    NarrowTogether<Record>(context, selections);
-    handed_over = ToOwners<Record>(context, selections);
+// The values of `count` selections, of the records that records_of(i) has here. Members find one
+// slice each.
+template <class Record, class RecordsOf>
+std::vector<double> Middles(const Context& context, int64_t quantile, size_t count,
+                            const RecordsOf& records_of) {
+  const auto selection = [&](size_t i) { return Selection<Record>(quantile, records_of(i)); };
+  std::vector<double> values(count);
+  if (NumMembers(context) == 1) {
+    ParallelFor(0, count, 1, [&](size_t i, size_t) { values[i] = selection(i).Middle(); });
+    return values;
   }
-  const size_t begin = SliceBegin(selections.size(), members, RankOf(context));
-  const size_t end = SliceBegin(selections.size(), members, RankOf(context) + 1);
+  std::vector<Selection<Record>> selections;
+  for (size_t i = 0; i < count; ++i) selections.push_back(selection(i));
+  NarrowTogether<Record>(context, selections);
+  const Buffer<Record> handed_over = ToOwners<Record>(context, selections);
+  const size_t begin = SliceBegin(count, NumMembers(context), RankOf(context));
+  const size_t end = SliceBegin(count, NumMembers(context), RankOf(context) + 1);
   std::vector<double> own(end - begin);
   ParallelFor(begin, end, 1, [&](size_t i, size_t) { own[i - begin] = selections[i].Middle(); });
-  std::vector<double> values = AllGather<double>(context, own);
-  values.resize(selections.size());  // after a failure it is not
+  own = AllGather<double>(context, own);
+  if (own.size() == count) values = own;  // after a failure it is not
   return values;
 }
 
@@ -179,8 +185,7 @@ double ResidualQuantiles::OfLabels(const RowSelection& rows) const {
       Set(records[i], OrderedBits(labels_[row]), weights_[row]);
     }
   });
-  std::vector<Selection<Record>> selections = {{quantile_, records.span()}};
-  return Middles(context_, selections)[0];
+  return Middles<Record>(context_, quantile_, 1, [&](size_t) { return records.span(); })[0];
 }
 
 double ResidualQuantiles::OfLabels(const RowSelection& rows) const {
@@ -219,12 +224,9 @@ std::vector<double> ResidualQuantiles::OfLeaves(size_t num_leaves,
         Set(records[place[leaf_of_row[row]]++], OrderedBits(labels_[row] - scores[row]),
             weights_[row]);
   });
-  std::vector<Selection<Record>> selections;
-  for (size_t leaf = 0; leaf < num_leaves; ++leaf)
-    selections.emplace_back(
-        quantile_,
-        records.span().subspan(leaf_begin[leaf], leaf_begin[leaf + 1] - leaf_begin[leaf]));
-  return Middles(context_, selections);
+  return Middles<Record>(context_, quantile_, num_leaves, [&](size_t leaf) {
+    return records.span().subspan(leaf_begin[leaf], leaf_begin[leaf + 1] - leaf_begin[leaf]);
+  });
 }
 
 std::vector<double> ResidualQuantiles::OfLeaves(size_t num_leaves,

@@ -54,12 +54,14 @@ class Selection {
     return ParallelReduce<Extent>(
         0, records_.size(), kRowsPerTask, {},
         [&](Extent& piece, size_t begin, size_t end) {
-          for (size_t i = begin; i < end; ++i) {
-            piece.least = std::min(piece.least, records_[i].key);
-            piece.greatest = std::max(piece.greatest, records_[i].key);
-            piece.weight += records_[i].weight();
+          Extent extent;
+          for (const Record& record : records_.subspan(begin, end - begin)) {
+            extent.least = std::min(extent.least, record.key);
+            extent.greatest = std::max(extent.greatest, record.key);
+            extent.weight += record.weight();
           }
-          piece.records = end - begin;
+          extent.records = end - begin;
+          piece = extent;
         },
         [](Extent& into, const Extent& from) { into.Merge(from); });
   }
@@ -76,11 +78,12 @@ class Selection {
   }
 
   DigitWeights WeighDigits() const {
+    const auto digit_of = DigitOf();
     return ParallelReduce<DigitWeights>(
         0, records_.size(), kRowsPerTask, DigitWeights{},
         [&](DigitWeights& weights, size_t begin, size_t end) {
-          for (size_t i = begin; i < end; ++i)
-            weights[DigitOf(records_[i])] += records_[i].weight();
+          for (const Record& record : records_.subspan(begin, end - begin))
+            weights[digit_of(record)] += record.weight();
         },
         [](DigitWeights& into, const DigitWeights& from) {
           for (size_t digit = 0; digit < from.size(); ++digit) into[digit] += from[digit];
@@ -90,8 +93,10 @@ class Selection {
   // Keeps the records of the digit that holds the rank. `weights`: of all members' records.
   void Narrow(const DigitWeights& weights) {
     size_t digit = 0;
-    for (; weight_below_ + weights[digit] < low_ && digit + 1 < weights.size(); ++digit)
-      weight_below_ += weights[digit];
+    int64_t below = weight_below_;
+    for (; below + weights[digit] < low_ && digit + 1 < weights.size(); ++digit)
+      below += weights[digit];
+    weight_below_ = below;
     weight_inside_ = weights[digit];
     Keep(digit);
     base_ += static_cast<uint64_t>(digit) << shift_;
@@ -132,8 +137,10 @@ class Selection {
     return std::bit_cast<double>(key >> 63 ? key & ~(uint64_t{1} << 63) : ~key);
   }
 
-  size_t DigitOf(const Record& record) const {
-    return static_cast<size_t>((record.key - base_) >> shift_);
+  auto DigitOf() const {
+    return [base = base_, shift = shift_](const Record& record) {
+      return static_cast<size_t>((record.key - base) >> shift);
+    };
   }
 
   void SetRange(const Extent& extent) {
@@ -160,13 +167,15 @@ class Selection {
       size_t begin = 0, kept = 0;
       uint64_t least_above = UINT64_MAX;
     };
+    const auto digit_of = DigitOf();
     std::vector<Piece> pieces((records_.size() + kRowsPerTask - 1) / kRowsPerTask);
     ParallelFor(0, records_.size(), kRowsPerTask, [&](size_t begin, size_t end) {
       Piece piece{begin, 0, UINT64_MAX};
+      Record* const records = records_.data();
       for (size_t i = begin; i < end; ++i) {
-        const Record record = records_[i];
-        const size_t its = DigitOf(record);
-        records_[begin + piece.kept] = record;
+        const Record record = records[i];
+        const size_t its = digit_of(record);
+        records[begin + piece.kept] = record;
         piece.kept += its == digit && record.weight() != 0;
         if (its > digit && record.weight() != 0)
           piece.least_above = std::min(piece.least_above, record.key);
