@@ -14,7 +14,9 @@ from ramet.dask.deal import PartId
 from ramet.dask.errors import DataLostError
 from ramet.dask.plan import Limits, Plan
 
-LIMITS = Limits(worker_timeout=60, start_timeout=20, silent_after=2, connect_timeout=2, fruitless=30, deal_cost=0.5)
+LIMITS = Limits(
+    worker_timeout=60, start_timeout=20, silent_after=2, connect_timeout=2, frozen_after=6, fruitless=30, deal_cost=0.5
+)
 
 
 @dataclass

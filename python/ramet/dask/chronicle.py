@@ -8,7 +8,7 @@ from typing import Any
 
 from ramet import _core
 from ramet.dask import messages as m
-from ramet.dask.job import FirstRounds, Round
+from ramet.dask.job import FirstRounds, FitJob, Round
 from ramet.dask.member import End
 from ramet.dask.plan import Phase, Plan
 from ramet.dask.report import FitReport, Interruption, WorkerReport
@@ -17,9 +17,10 @@ TRAIN = "train"  # the set of the rows that are trained on: it validates nothing
 
 
 class Chronicle:
-    def __init__(self, plan: Plan, tell: Callable[[Round], None]) -> None:
+    def __init__(self, plan: Plan, job: FitJob, tell: Callable[[Round], None]) -> None:
         self.report = FitReport(parts=plan.parts[0])
         self._plan = plan
+        self._job = job
         self._tell = tell
         self._now = self._began = time.monotonic()
         self._phase = plan.phase
@@ -37,6 +38,14 @@ class Chronicle:
         if number > self._told:
             self._told = number
             self._tell(Round(number, rounds, time.monotonic() - self._began, rate, values))
+
+    def catch_up(self, result: Any) -> None:
+        """Rounds whose reports died with their member."""
+        for number in range(self._told + 1, result.model.num_rounds + 1):
+            rate = self._job.learning_rate
+            shrinkage = float(self._job.parameters.get("learning_rate", 0.1)) if rate is None else float(rate(number))
+            values = {curve: entries[number] for curve, entries in result.history.items()}
+            self.tell_round(number, self._plan.rounds, shrinkage, values)
 
     # Times and losses -------------------------------------------------------------------------------------------------
     def look(self) -> None:

@@ -74,6 +74,7 @@ class Driver:
             worker_timeout=options.worker_timeout,
             start_timeout=options.start_timeout,
             silent_after=options.silent_after,
+            frozen_after=options.frozen_after,
             connect_timeout=options.connect_timeout,
         )
         self.plan = Plan(
@@ -82,7 +83,7 @@ class Driver:
             self.preparation.describe,
             limits,
         )
-        self.chronicle = Chronicle(self.plan, tell)
+        self.chronicle = Chronicle(self.plan, job, tell)
         self.stop_at: int | None = None
         initial = job.initial_model
         self._initial_rounds = 0 if initial is None else _core.Model.from_bytes(initial).num_rounds
@@ -130,6 +131,7 @@ class Driver:
         tasks = self._work if epoch is None else epoch.work
         tasks.add(task)
         task.add_done_callback(tasks.discard)
+        task.add_done_callback(lambda _: work.close())  # it may never have begun
 
     async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
         try:
@@ -311,8 +313,18 @@ class Driver:
             future.release()
 
     async def _remove(self, worker: str) -> None:
+        """Off the scheduler's list at once; its nanny, if there is one, replaces the process meanwhile."""
+        reason = f"ramet-{self.id}"
         async with self._looking:
-            await self.scheduler.unregister(address=worker, stimulus_id=f"ramet-{self.id}")
+            restart = asyncio.ensure_future(
+                self.scheduler.restart_workers(
+                    workers=[worker], timeout=5, wait_for_workers=False, on_error="return", stimulus_id=reason
+                )
+            )
+            await asyncio.sleep(0.02)
+            await self.scheduler.unregister(address=worker, stimulus_id=reason, close=False)
+        with suppress(Exception):
+            await restart
 
     # Trees so far -----------------------------------------------------------------------------------------------------
     async def _fetch(self, epoch: int, worker: str) -> None:
@@ -323,6 +335,7 @@ class Driver:
             self._post(m.Fetched(epoch, worker, -1))
             return
         self._take_trees(kept.end.rounds, pickle.dumps(kept.result, protocol=5), at_least=True)
+        self.chronicle.catch_up(kept.result)
         self._post(m.Fetched(epoch, worker, kept.end.rounds))
 
     async def _keep(self) -> None:

@@ -51,6 +51,9 @@ class FitOptions:
     silent_after : float, default=10.0
         Seconds without a sign of life until a member counts as lost.
 
+    frozen_after : float, default=30.0
+        Seconds without a heartbeat to the scheduler until a worker that is needed is removed.
+
     connect_timeout : float, default=10.0
         Seconds until members that cannot reach each other are given up.
 
@@ -79,6 +82,7 @@ class FitOptions:
     host: str = ""
     ports: str = ""
     silent_after: float = 10.0
+    frozen_after: float = 30.0
     connect_timeout: float = 10.0
     worker_timeout: float = 300.0
     start_timeout: float = 120.0
@@ -91,7 +95,7 @@ class FitOptions:
         for name, value, known in (("channel", self.channel, CHANNELS), ("recovery", self.recovery, RECOVERIES)):
             if value not in known:
                 raise ValueError(f"{name}={value!r} is unknown. Use one of: {', '.join(known)}.")
-        for name in ("silent_after", "connect_timeout", "worker_timeout", "start_timeout"):
+        for name in ("silent_after", "frozen_after", "connect_timeout", "worker_timeout", "start_timeout"):
             if not float(getattr(self, name)) > 0:
                 raise ValueError(f"{name}={getattr(self, name)}. Give a positive number of seconds.")
         self.port_range()

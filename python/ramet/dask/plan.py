@@ -79,7 +79,8 @@ class Limits:
     start_timeout: float = 120.0  # until a member runs on a worker that has other things to do
     silent_after: float = 10.0  # until a member counts as lost
     connect_timeout: float = 10.0  # until one that cannot be reached does
-    grace: float = 1.0  # until one accused of silence has said something
+    frozen_after: float = 30.0  # until a worker without heartbeat is removed: a busy interpreter may be late
+    grace: float = 1.0  # until one accused of silence has said something, or the last one has that it is done
     fruitless: int = 8  # epochs in a row
     gain: float = 1.2  # as much faster must a new deal be
     deal_cost: float = 3.0  # and as much time must it save
@@ -87,11 +88,6 @@ class Limits:
     @property
     def end_timeout(self) -> float:
         return max(self.silent_after, self.connect_timeout) + 5.0
-
-    @property
-    def worker_patience(self) -> float:
-        """Until a worker without heartbeat counts as frozen: a busy interpreter may be late."""
-        return 3 * self.silent_after
 
 
 class Phase(enum.Enum):
@@ -334,8 +330,8 @@ class Plan:
     def _remove_frozen(self, workers: Sequence[str]) -> None:
         for address in workers:
             worker = self.workers.get(address)
-            if worker is not None and self.now - worker.sign > self.limits.worker_patience:
-                self._remove(address, f"it gave no sign of life for {self.limits.worker_patience:g} seconds")
+            if worker is not None and self.now - worker.sign > self.limits.frozen_after:
+                self._remove(address, f"it gave no sign of life for {self.limits.frozen_after:g} seconds")
 
     def _wait_for_tasks(self) -> None:
         if self.stop_asked:
@@ -439,7 +435,7 @@ class Plan:
             elif seat.open and waited >= self.limits.end_timeout:
                 self._remove(seat.worker, f"its member did not end within {self.limits.end_timeout:g} seconds")
         finished = any(seat.ended and seat.ended.reason is Reason.DONE and not seat.gone for seat in self.seats)
-        if any(seat.open for seat in self.seats) and not finished:
+        if any(seat.open for seat in self.seats) and not (finished and waited >= self.limits.grace):
             return
         self._strike({seat.rank: seat for seat in self.seats if accused[seat.rank] and not seat.gone}, accused)
         self._enter(Phase.FETCH)
@@ -461,7 +457,7 @@ class Plan:
     def _fetch(self) -> None:
         if self._fetching:
             seat = self._seat(self._fetching)
-            if seat is not None and not seat.gone and self.now - self._entered < self.limits.worker_patience:
+            if seat is not None and not seat.gone and self.now - self._entered < self.limits.frozen_after:
                 return
             if seat is not None:
                 seat.gone = True
