@@ -17,7 +17,7 @@ void Require(bool fits, const std::string& message) {
 }
 
 struct PyListener {
-  std::optional<Listener> listener;
+  Listener listener;
 };
 
 class Connected final : public PyCollective {
@@ -39,6 +39,7 @@ class PyCommCollective final : public PyCollective {
                      .receive = [this](size_t from) { return Receive(from); }},
                     stop_);
   }
+  // Here, where what it says its good-byes with is still there.
   ~PyCommCollective() override { collective_.reset(); }
 
  private:
@@ -144,11 +145,11 @@ std::unique_ptr<PyCollective> ConnectAll(PyListener& self, size_t rank,
                                          const nb::sequence& addresses, const nb::bytes& group,
                                          double connect_timeout, double silent_after) {
   const ConnectOptions options = ToOptions(rank, addresses, group, connect_timeout, silent_after);
-  Require(self.listener && self.listener->open(), "the listener is closed.");
+  Require(self.listener.open(), "the listener is closed.");
   Interruptible run{Context()};
   auto made = run.Wait([&](const Context& stoppable) {
     return std::make_unique<Connected>(
-        [&](std::atomic<bool>& stop) { return Connect(stoppable, *self.listener, options, stop); });
+        [&](std::atomic<bool>& stop) { return Connect(stoppable, self.listener, options, stop); });
   });
   run.RaiseIfStopped();
   const Status status = made->get().status();
@@ -199,19 +200,27 @@ PyCollective::~PyCollective() {
 
 void AddCollective(nb::module_& module) {
   AddMembers(module);
+  nb::class_<Tls>(module, "Tls")
+      .def(
+          "__init__",
+          [](Tls* self, const std::string& ca_file, const std::string& cert_file,
+             const std::string& key_file) {
+            new (self) Tls(ValueOrRaise(Tls::Load(ca_file, cert_file, key_file)));
+          },
+          nb::arg("ca_file"), nb::arg("cert_file"), nb::arg("key_file"));
   nb::class_<PyListener>(module, "Listener")
       .def(
           "__init__",
-          [](PyListener* self, std::string host, int64_t port, nb::object tls) {
+          [](PyListener* self, std::string host, int64_t port, const Tls* tls) {
             Require(port >= 0 && port <= 65535, "port must be from 0 to 65535.");
-            Require(tls.is_none(), "tls: not built yet.");
             new (self) PyListener{
-                ValueOrRaise(Listener::Open({std::move(host), static_cast<uint16_t>(port)}))};
+                ValueOrRaise(Listener::Open({std::move(host), static_cast<uint16_t>(port)},
+                                            tls == nullptr ? std::nullopt : std::optional(*tls)))};
           },
           nb::arg("host") = "0.0.0.0", nb::arg("port") = 0, nb::kw_only(),
           nb::arg("tls").none() = nb::none())
-      .def_prop_ro("port", [](const PyListener& self) { return self.listener->port(); })
-      .def("close", [](PyListener& self) { self.listener->Close(); });
+      .def_prop_ro("port", [](const PyListener& self) { return self.listener.port(); })
+      .def("close", [](PyListener& self) { self.listener.Close(); });
   module.def("connect", ConnectAll, nb::arg("listener"), nb::kw_only(), nb::arg("rank"),
              nb::arg("addresses"), nb::arg("group"), nb::arg("connect_timeout") = 30.0,
              nb::arg("silent_after") = 10.0);

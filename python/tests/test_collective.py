@@ -1,9 +1,12 @@
 """Members of a group: what they exchange is the same over every channel, and no death leaves anybody waiting."""
 
+import contextlib
 import multiprocessing
 import os
 import signal
 import socket
+import ssl
+import subprocess
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -53,7 +56,42 @@ def carried_group(size):
     return [member(rank) for rank in range(size)]
 
 
-CHANNELS = {"local": _core.local_group, "tcp": connect_all, "comm": carried_group}
+@pytest.fixture(scope="module")
+def authorities(tmp_path_factory):
+    """Two authorities, "ours" and "other", each with certificates "one" and "two", as PEM files."""
+    folder = tmp_path_factory.mktemp("certificates")
+
+    def openssl(*arguments):
+        subprocess.run(["openssl", *arguments], check=True, capture_output=True, cwd=folder)
+
+    for authority in ("ours", "other"):
+        new = ["req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1"]
+        openssl(*new, "-x509", "-subj", f"/CN={authority}", "-keyout", f"{authority}.key", "-out", f"{authority}.pem")
+        for name in ("one", "two"):
+            own = f"{authority}-{name}"
+            openssl(*new, "-subj", f"/CN={name}", "-keyout", f"{own}.key", "-out", f"{own}.csr")
+            openssl(
+                *["x509", "-req", "-days", "1", "-in", f"{own}.csr", "-out", f"{own}.pem"],
+                *["-CA", f"{authority}.pem", "-CAkey", f"{authority}.key", "-CAcreateserial"],
+            )
+    return folder
+
+
+@pytest.fixture
+def tls(authorities):
+    def make(authority="ours", name="one", trusts="ours"):
+        files = (f"{trusts}.pem", f"{authority}-{name}.pem", f"{authority}-{name}.key")
+        return _core.Tls(*(str(authorities / file) for file in files))
+
+    return make
+
+
+@pytest.fixture
+def channels(tls):
+    def connect_tls(size):
+        return connect_all(size, tls=[tls(name=("one", "two")[rank % 2]) for rank in range(size)])
+
+    return {"local": _core.local_group, "tcp": connect_all, "tls": connect_tls, "comm": carried_group}
 
 
 def in_threads(members, function):
@@ -61,10 +99,10 @@ def in_threads(members, function):
         return list(pool.map(function, members))
 
 
-@pytest.mark.parametrize("channel", CHANNELS)
+@pytest.mark.parametrize("channel", ["local", "tcp", "tls", "comm"])
 @pytest.mark.parametrize("size", [1, 2, 5])
-def test_everybody_gets_everybodys_bytes(channel, size):
-    members = CHANNELS[channel](size)
+def test_everybody_gets_everybodys_bytes(channels, channel, size):
+    members = channels[channel](size)
     for length in (0, 1, 100_000, 3_000_001):
         expected = [bytes([rank]) * (length + rank) for rank in range(size)]
         assert in_threads(members, lambda member: member.all_gather(expected[member.rank])) == [expected] * size  # noqa: B023
@@ -80,9 +118,9 @@ def test_everybody_gets_everybodys_bytes(channel, size):
         assert member.use["bytes_sent"] == (size - 1) * (3_100_002 + 4 * rank)
 
 
-@pytest.mark.parametrize("channel", ["local", "tcp"])
-def test_one_who_stops_ends_the_others(channel):
-    members = CHANNELS[channel](3)
+@pytest.mark.parametrize("channel", ["local", "tcp", "tls", "comm"])
+def test_one_who_stops_ends_the_others(channels, channel):
+    members = channels[channel](3)
     errors = []
 
     def wait(member):
@@ -181,6 +219,111 @@ def test_strangers_neither_join_nor_delay():
     for stranger in strangers:
         stranger.close()
     assert in_threads(members, lambda member: member.all_gather(b"")) == [[b"", b"", b""]] * 3
+
+
+@pytest.mark.parametrize("stranger", ["another authority's", "without TLS"])
+def test_tls_keeps_out_whom_the_authority_does_not_know(tls, stranger):
+    results = connect_all(2, tls=[tls(), None if stranger == "without TLS" else tls("other")], connect_timeout=1)
+    assert all(isinstance(result, OSError) for result in results)
+    assert results[0].failed_member == 1
+    assert results[1].failed_member == 0
+
+
+def test_tls_trusts_nobody_of_another_authority(tls):
+    results = connect_all(2, tls=[tls(), tls(trusts="other")], connect_timeout=1)
+    assert all(isinstance(result, OSError) for result in results)
+    assert "certificate" in str(results[1])
+
+
+def test_tls_under_attack_still_connects(tls):
+    listeners = [_core.Listener("127.0.0.1", tls=tls()) for _ in range(2)]
+    addresses = [("127.0.0.1", listener.port) for listener in listeners]
+    strangers = []
+    for first in (b"", b"RAMET-1\n" + bytes(48), b"\x16\x03\x01\x02\x00" + os.urandom(512), os.urandom(5000)):
+        stranger = socket.create_connection(addresses[0])
+        stranger.sendall(first)
+        strangers.append(stranger)
+    # One that gets as far as the handshake of TLS lets it, without a certificate, and then says nothing.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    raw = socket.create_connection(addresses[0])
+    raw.settimeout(5)
+    shaking = threading.Thread(target=lambda: strangers.append(context.wrap_socket(raw)))
+    shaking.start()
+    with ThreadPoolExecutor(2) as pool:
+        members = list(
+            pool.map(
+                lambda rank: _core.connect(listeners[rank], rank=rank, addresses=addresses, group=SECRET), range(2)
+            )
+        )
+    assert in_threads(members, lambda member: member.all_gather(bytes([member.rank]))) == [[b"\0", b"\1"]] * 2
+    shaking.join()
+    for stranger in strangers:
+        stranger.close()
+
+
+def test_what_passes_under_tls_is_not_to_be_read(tls):
+    """A relay between two members sees nothing of the message, though it sees all of its bytes without TLS."""
+    message = b"a label that nobody else may read" * 100
+    for settings, readable in ((None, True), (tls(), False)):
+        listeners = [_core.Listener("127.0.0.1", tls=settings) for _ in range(2)]
+        seen = bytearray()
+        with Relay(listeners[0].port, seen) as relay:
+            addresses = [("127.0.0.1", relay.port), ("127.0.0.1", listeners[1].port)]
+            with ThreadPoolExecutor(2) as pool:
+                members = list(
+                    pool.map(
+                        lambda rank: _core.connect(listeners[rank], rank=rank, addresses=addresses, group=SECRET),  # noqa: B023
+                        range(2),
+                    )
+                )
+            assert in_threads(members, lambda member: member.all_gather(message)) == [[message] * 2] * 2
+            assert SECRET not in seen
+            assert (message in seen) == readable
+            assert len(seen) > 2 * len(message)
+
+
+class Relay:
+    """Passes bytes on to a port of loopback, and keeps them."""
+
+    def __init__(self, port, seen):
+        self.server = socket.create_server(("127.0.0.1", 0))
+        self.port = self.server.getsockname()[1]
+        self.target, self.seen, self.ends = port, seen, []
+
+    def __enter__(self):
+        def accept():
+            near, _ = self.server.accept()
+            far = socket.create_connection(("127.0.0.1", self.target))
+            self.ends += [near, far]
+            for source, sink in ((near, far), (far, near)):
+                threading.Thread(target=self._pass, args=[source, sink], daemon=True).start()
+
+        threading.Thread(target=accept, daemon=True).start()
+        return self
+
+    def _pass(self, source, sink):
+        with contextlib.suppress(OSError):
+            while block := source.recv(1 << 16):
+                self.seen += block
+                sink.sendall(block)
+            sink.shutdown(socket.SHUT_WR)
+
+    def __exit__(self, *_):
+        self.server.close()
+        for end in self.ends:
+            end.close()
+
+
+def test_a_file_that_is_no_certificate_is_named(authorities):
+    good = [str(authorities / file) for file in ("ours.pem", "ours-one.pem", "ours-one.key")]
+    for place in range(3):
+        files = good.copy()
+        files[place] = str(authorities / "nothing.pem")
+        with pytest.raises(OSError, match=r"nothing\.pem"):
+            _core.Tls(*files)
+    with pytest.raises(OSError, match=r"other-one\.key.*mismatch"):
+        _core.Tls(good[0], good[1], str(authorities / "other-one.key"))
 
 
 def test_a_listener_serves_one_group_after_another():

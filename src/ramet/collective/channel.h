@@ -25,12 +25,14 @@ class Channel {
 
   // To be called, whenever events() come, until it says yes: the connection, and TLS's handshake.
   virtual Opened Open() = 0;
-  // Some of head, and then of body, in this order.
+  // Takes some of head, and then of body, in this order, and of the backlog.
   virtual Moved Write(Bytes head, Bytes body) = 0;
   virtual Moved Read(std::span<std::byte> into) = 0;
+  // Something that was taken has not been sent yet: Write again, if only with nothing.
+  virtual bool backlog() const { return false; }
   // Nothing more will be written: the peer reads to the end, and sees it.
   virtual void EndWriting() = 0;
-  // What poll() shall wait for, for one who wants to read, to write, or both (or to open).
+  // What poll() shall wait for, for one who wants to read, to write, or both; to open: to write.
   virtual short events(bool reads, bool writes) const = 0;
 
   int descriptor() const { return socket_.number(); }

@@ -11,6 +11,9 @@ class Carried final : public Collective {
  public:
   Carried(size_t rank, size_t size, Carrier carrier, std::atomic<bool>& stop)
       : Collective(rank, size, stop), carrier_(std::move(carrier)) {}
+  ~Carried() override {
+    if (status().ok()) Tell(FrameKind::kBye, {}, rank());
+  }
 
  protected:
   Status ExchangeMessages(std::span<const Bytes> outgoing,
@@ -19,7 +22,10 @@ class Carried final : public Collective {
     // To the next one first, so that not all begin with the same member.
     for (size_t step = 1; step < size(); ++step) {
       const size_t to = (rank() + step) % size();
-      RAMET_RETURN_IF_ERROR(About(to, carrier_.send(to, WithHeader(outgoing[to]))));
+      const FrameHeader header{
+          .kind = FrameKind::kData, .sequence = sequence_, .length = outgoing[to].size()};
+      RAMET_RETURN_IF_ERROR(
+          About(to, carrier_.send(to, WithHeader(header, outgoing[to], framed_))));
     }
     for (size_t step = 1; step < size(); ++step) {
       const size_t from = (rank() + size() - step) % size();
@@ -30,38 +36,54 @@ class Carried final : public Collective {
         if (!received.ok()) return About(from, received.TakeError());
         message = *std::move(received);
       }
-      Result<Message> body = WithoutHeader(*message);
-      if (!body.ok()) return About(from, body.TakeError());
-      incoming[from] = *std::move(body);
+      RAMET_RETURN_IF_ERROR(Open(from, *message, incoming[from]));
     }
     return {};
   }
 
- private:
-  Bytes WithHeader(Bytes body) {
-    const FrameHeader header{
-        .kind = FrameKind::kData, .sequence = sequence_, .length = body.size()};
-    if (framed_.size() < sizeof header + body.size())
-      framed_ = Message(sizeof header + body.size());
-    std::memcpy(framed_.data(), &header, sizeof header);
-    if (!body.empty()) std::memcpy(framed_.data() + sizeof header, body.data(), body.size());
-    return framed_.span().first(sizeof header + body.size());
+  void TellOthers(const Error& error, int member) override {
+    Tell(FrameKind::kFailed, std::string_view(error.message).substr(0, kMaxNotice),
+         member == kNobody ? rank() : static_cast<uint64_t>(member));
   }
 
-  Result<Message> WithoutHeader(const Message& framed) {
+ private:
+  // The last words. Who does not get them is gone itself.
+  void Tell(FrameKind kind, std::string_view text, uint64_t about) {
+    Message framed;
+    const FrameHeader header{.kind = kind, .sequence = about, .length = text.size()};
+    for (size_t step = 1; step < size(); ++step)
+      (void)carrier_.send((rank() + step) % size(),
+                          WithHeader(header, std::as_bytes(std::span(text)), framed));
+  }
+
+  static Bytes WithHeader(const FrameHeader& header, Bytes body, Message& framed) {
+    const size_t bytes = sizeof header + body.size();
+    if (framed.size() < bytes) framed = Message(bytes);
+    std::memcpy(framed.data(), &header, sizeof header);
+    if (!body.empty()) std::memcpy(framed.data() + sizeof header, body.data(), body.size());
+    return framed.span().first(bytes);
+  }
+
+  Status Open(size_t from, const Message& framed, Message& body) {
     FrameHeader header;
     const size_t bytes = framed.size() - std::min(framed.size(), sizeof header);
     if (framed.size() >= sizeof header) std::memcpy(&header, framed.data(), sizeof header);
     if (framed.size() < sizeof header || header.magic != FrameHeader::kMagic ||
-        header.kind != FrameKind::kData || header.length != bytes)
-      return IoError("a message was not carried whole, or is of somebody else");
-    if (header.sequence != sequence_)
-      return IoError("the message of exchange " + std::to_string(header.sequence) +
-                     " was carried where that of exchange " + std::to_string(sequence_) +
-                     " is due");
-    Message body(bytes);
-    if (bytes > 0) std::memcpy(body.data(), framed.data() + sizeof header, bytes);
-    return body;
+        header.length != bytes)
+      return About(from, IoError("a message was not carried whole, or is of somebody else"));
+    const Bytes rest = framed.span().subspan(sizeof header);
+    if (header.kind == FrameKind::kBye) return About(from, IoError("it has left"));
+    if (header.kind == FrameKind::kFailed)
+      return About(header.sequence < size() ? header.sequence : from,
+                   IoError("member " + std::to_string(from) + " failed: " +
+                           std::string(reinterpret_cast<const char*>(rest.data()), bytes)));
+    if (header.kind != FrameKind::kData || header.sequence != sequence_)
+      return About(from, IoError("the message of exchange " + std::to_string(header.sequence) +
+                                 " was carried where that of exchange " +
+                                 std::to_string(sequence_) + " is due"));
+    body = Message(bytes);
+    if (bytes > 0) std::memcpy(body.data(), rest.data(), bytes);
+    return {};
   }
 
   Status About(size_t member, Status status) {

@@ -33,7 +33,7 @@ Handshake::State Handshake::Fail(std::string problem) {
 }
 
 short Handshake::events() const {
-  if (stage_ == Stage::kOpen) return channel_->events(!outgoing_.empty(), true);
+  if (stage_ == Stage::kOpen) return channel_->events(false, true);
   return channel_->events(outgoing_.empty(), !outgoing_.empty());
 }
 
@@ -66,10 +66,11 @@ Handshake::State Handshake::Step() {
 }
 
 bool Handshake::Flush() {
-  while (!outgoing_.empty()) {
+  while (!outgoing_.empty() || channel_->backlog()) {
     const Channel::Moved moved = channel_->Write(std::as_bytes(std::span(outgoing_)), {});
     if (moved.closed) Fail(channel_->problem());
-    if (moved.bytes == 0) return false;
+    if (moved.closed || (moved.bytes == 0 && channel_->backlog())) return false;
+    if (moved.bytes == 0 && !outgoing_.empty()) return false;
     outgoing_.erase(0, moved.bytes);
   }
   return true;

@@ -51,15 +51,16 @@ void Link::Notice(std::string_view text, uint64_t about) {
 bool Link::Send() {
   while (sending() && problem_.empty()) {
     // Control frames first, unless a data frame is under way (L3).
-    const bool control = control_sent_ < control_.size() && !(sending_data() && data_sent_ > 0);
     Channel::Moved moved;
-    if (control) {
+    if (sending_control() && !(data_due_ && data_sent_ > 0)) {
       moved = channel_->Write(std::as_bytes(std::span(control_)).subspan(control_sent_), {});
       control_sent_ += moved.bytes;
       if (control_sent_ == control_.size()) {
         control_.clear();
         control_sent_ = 0;
       }
+    } else if (!data_due_) {
+      moved = channel_->Write({}, {});
     } else {
       const Bytes header = std::as_bytes(std::span(&data_header_, 1));
       const size_t of_header = std::min(data_sent_, header.size());

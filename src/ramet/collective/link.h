@@ -33,7 +33,7 @@ class Link {
   void Notice(std::string_view text, uint64_t about);
   // Sends what goes without waiting. False if the link is closed.
   bool Send();
-  bool sending() const { return control_sent_ < control_.size() || sending_data(); }
+  bool sending() const { return sending_control() || data_due_ || channel_->backlog(); }
 
   // Receives what is there: up to the end of the next message, or, with `all`, of everything. False
   // if the link is closed.
@@ -59,7 +59,7 @@ class Link {
  private:
   static constexpr size_t kInputBytes = 1 << 16;
 
-  bool sending_data() const { return data_sent_ < sizeof(FrameHeader) + body_.size() && data_due_; }
+  bool sending_control() const { return control_sent_ < control_.size(); }
   void AddControl(FrameHeader header, std::string_view text);
   bool Close(std::string problem);
   // One step of receiving: whether there may be more.

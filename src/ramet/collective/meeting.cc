@@ -14,7 +14,7 @@ constexpr auto kLook = 50ms;  // how often the loop looks at the clock, and whet
 // that swallows packets.
 constexpr auto kConnectFor = 3s;
 // One who called has this long to prove itself.
-constexpr auto kCallerFor = 5s;
+constexpr auto kCallerFor = 10s;
 constexpr auto kFirstPause = 10ms, kLongestPause = 500ms;
 
 }  // namespace
@@ -85,7 +85,7 @@ void Meeting::Dial(Dialled& dialled, Clock::time_point now) {
   Result<Descriptor> socket = StartConnect(dialled.addresses[which]);
   if (socket.ok())
     dialled.handshake.emplace(
-        Handshake::Dial(MakePlainChannel(*std::move(socket)), group_, dialled.member));
+        Handshake::Dial(listener_.MakeChannel(*std::move(socket), true), group_, dialled.member));
   else
     dialled.problem = socket.error().message;
 }
@@ -127,8 +127,8 @@ void Meeting::AcceptCallers(Clock::time_point now) {
       return;
     }
     if (callers_.size() >= most) callers_.pop_front();
-    callers_.push_back(
-        {Handshake::Answer(MakePlainChannel(std::move(socket)), group_), now + kCallerFor});
+    callers_.push_back({Handshake::Answer(listener_.MakeChannel(std::move(socket), false), group_),
+                        now + kCallerFor});
   }
 }
 

@@ -103,6 +103,10 @@ MaybeFailure TcpCollective::WaitForFirstFrames(const Context& context, Clock::ti
   const auto heard = [](const Link& link) {
     return link.heard() && (!link.sending() || link.left());
   };
+  // What came with the handshakes' last bytes wakes nobody.
+  for (size_t member = 0; member < size(); ++member)
+    if (member != rank())
+      if (MaybeFailure failure = Serve(member, false)) return failure;
   for (;;) {
     bool all = true;
     for (size_t member = 0; member < size(); ++member)
@@ -330,9 +334,14 @@ void TcpCollective::Leave() {
 
 }  // namespace
 
-Result<Listener> Listener::Open(const Endpoint& endpoint) {
+Result<Listener> Listener::Open(const Endpoint& endpoint, std::optional<Tls> tls) {
   RAMET_ASSIGN(Descriptor socket, ListenOn(endpoint));
-  return Listener(std::move(socket));
+  return Listener(std::move(socket), std::move(tls));
+}
+
+std::unique_ptr<Channel> Listener::MakeChannel(Descriptor connection, bool dials) const {
+  return tls_ ? tls_->MakeChannel(std::move(connection), dials)
+              : MakePlainChannel(std::move(connection));
 }
 
 std::unique_ptr<Collective> Connect(const Context& context, const Listener& listener,

@@ -18,30 +18,35 @@
 // it does, else the one that gives signs of life. So an exchange costs no switch between threads.
 #pragma once
 
-#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "ramet/collective/channel.h"
 #include "ramet/collective/collective.h"
 #include "ramet/collective/socket.h"
+#include "ramet/collective/tls.h"
 
 namespace ramet {
 
 class Listener {
  public:
-  // Port 0: a free one. An error names the endpoint.
-  static Result<Listener> Open(const Endpoint& endpoint);
+  // Port 0: a free one. With `tls` all connections of its groups are under TLS, those that its
+  // owner dials, too. An error names the endpoint.
+  static Result<Listener> Open(const Endpoint& endpoint, std::optional<Tls> tls = {});
   uint16_t port() const { return port_; }
   bool open() const { return socket_.valid(); }
   void Close() { socket_.Close(); }
   const Descriptor& socket() const { return socket_; }
+  std::unique_ptr<Channel> MakeChannel(Descriptor connection, bool dials) const;
 
  private:
-  explicit Listener(Descriptor socket) : socket_(std::move(socket)), port_(PortOf(socket_)) {}
+  Listener(Descriptor socket, std::optional<Tls> tls)
+      : socket_(std::move(socket)), port_(PortOf(socket_)), tls_(std::move(tls)) {}
   Descriptor socket_;
   uint16_t port_;
+  std::optional<Tls> tls_;
 };
 
 struct ConnectOptions {

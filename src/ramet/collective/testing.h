@@ -3,15 +3,21 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
+#include <deque>
 #include <functional>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "ramet/collective/collective.h"
+#include "ramet/collective/comm.h"
 #include "ramet/collective/local.h"
 #include "ramet/collective/tcp.h"
+#include "ramet/collective/tls_testing.h"
 
 namespace ramet::testing {
 
@@ -46,9 +52,9 @@ inline Joiner JoinLocal(size_t size) {
 
 // Listens on loopback for all members.
 struct Listeners {
-  explicit Listeners(size_t size) {
+  explicit Listeners(size_t size, const std::optional<Tls>& tls = {}) {
     for (size_t member = 0; member < size; ++member) {
-      listeners.push_back(*Listener::Open({"127.0.0.1", 0}));
+      listeners.push_back(*Listener::Open({"127.0.0.1", 0}, tls));
       addresses.push_back({"127.0.0.1", listeners.back().port()});
     }
   }
@@ -58,11 +64,50 @@ struct Listeners {
 
 inline const std::string kSecret = "sixteen secret bytes";
 
-inline Joiner JoinTcp(size_t size) {
-  const auto group = std::make_shared<Listeners>(size);
+inline Joiner JoinOver(std::shared_ptr<Listeners> group) {
   return [group](size_t rank, std::atomic<bool>& stop) {
     return Connect({}, group->listeners[rank],
                    {.rank = rank, .addresses = group->addresses, .secret = kSecret}, stop);
+  };
+}
+inline Joiner JoinTcp(size_t size) { return JoinOver(std::make_shared<Listeners>(size)); }
+inline Joiner JoinTls(size_t size) {
+  static const Authority authority("tests");
+  static const Tls tls = authority.Identity("member");
+  return JoinOver(std::make_shared<Listeners>(size, tls));
+}
+
+// Messages that the test carries, through a mailbox for each pair.
+inline Joiner JoinComm(size_t size) {
+  struct Boxes {
+    explicit Boxes(size_t count) : boxes(count) {}
+    std::mutex mutex;
+    std::condition_variable arrived;
+    std::vector<std::deque<Message>> boxes;
+  };
+  const auto shared = std::make_shared<Boxes>(size * size);
+  return [shared, size](size_t rank, std::atomic<bool>& stop) {
+    return JoinCarried(rank, size,
+                       {.send =
+                            [=](size_t to, Bytes message) {
+                              Message copy(message.size());
+                              std::copy(message.begin(), message.end(), copy.begin());
+                              const std::lock_guard lock(shared->mutex);
+                              shared->boxes[rank * size + to].push_back(std::move(copy));
+                              shared->arrived.notify_all();
+                              return Status();
+                            },
+                        .receive = [=](size_t from) -> Result<std::optional<Message>> {
+                          std::unique_lock lock(shared->mutex);
+                          std::deque<Message>& box = shared->boxes[from * size + rank];
+                          if (!shared->arrived.wait_for(lock, std::chrono::milliseconds(20),
+                                                        [&] { return !box.empty(); }))
+                            return std::optional<Message>();
+                          std::optional<Message> message = std::move(box.front());
+                          box.pop_front();
+                          return message;
+                        }},
+                       stop);
   };
 }
 
