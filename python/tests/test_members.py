@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import threading
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -77,7 +78,7 @@ def members_data(size: int, cuts: list[int]) -> tuple[list[_core.Dataset], _core
     context = _core.Context(1)
     columns: dict[str, Any] = {"label": "y", "classification": False}
     borders = [0, *cuts, ROWS]
-    pieces = [_core.Table.from_arrays(names, [X[a:b], y[a:b]]) for a, b in zip(borders[:-1], borders[1:], strict=True)]
+    pieces = [_core.Table.from_arrays(names, [X[a:b], y[a:b]]) for a, b in pairwise(borders)]
     survey = _core.Survey.merge([_core.Survey.of(context, piece, **columns) for piece in pieces])
     samples = [
         _core.Sample.of(context, piece, survey, first_row=first, parameters=PARAMETERS)

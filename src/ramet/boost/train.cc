@@ -3,123 +3,23 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "ramet/base/fpu.h"
 #include "ramet/boost/base_score.h"
 #include "ramet/boost/boost.h"
 #include "ramet/boost/constraints.h"
+#include "ramet/boost/continue.h"
+#include "ramet/boost/resolve.h"
 #include "ramet/boost/trainer.h"
 #include "ramet/boost/watch.h"
 #include "ramet/collective/collective.h"
 #include "ramet/parallel/parallel.h"
-#include "ramet/predict/predict.h"
 
 namespace ramet {
 namespace {
 
 double SecondsSince(std::chrono::steady_clock::time_point begin) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-}
-
-constexpr size_t kRowsForEarlyStopping = 10'000;  // scikit-learn's, where it is left to "auto"
-
-Result<const Loss*> ResolveLoss(const TrainParameters& parameters, const Dataset& train) {
-  std::string name = parameters.loss;
-  if (name == "log_loss" && train.classes.empty())
-    return InvalidArgument(
-        "loss log_loss is for classes, but the label was read as numbers. Use squared_error.");
-  if (name == "auto" || name == "log_loss")
-    name = train.classes.empty()       ? "squared_error"
-           : train.classes.size() == 2 ? "logistic"
-                                       : "softmax";
-  RAMET_ASSIGN(const Loss* loss, FindLoss(name));
-  if (loss->classification == train.classes.empty())
-    return InvalidArgument(
-        "loss " + name + " is for " + (loss->classification ? "classes" : "numbers") +
-        ", but the label was read as " + (loss->classification ? "numbers" : "classes") + ".");
-  if (loss->num_outputs(train.classes.size()) == 0)
-    return InvalidArgument("loss " + name + " does not fit a label of " +
-                           std::to_string(train.classes.size()) + " classes. Use loss auto.");
-  return loss;
-}
-
-Measure MeasureOf(const Metric& metric) {
-  return {std::string(metric.name), metric.higher_is_better,
-          [&metric](const Context& context, const Evaluation& evaluation) -> Result<double> {
-            return metric.compute(context, evaluation);
-          }};
-}
-
-// Parameters with nothing left to be chosen, and what they name.
-struct Resolved {
-  TrainParameters parameters;  // what the body keeps
-  const Loss* loss = nullptr;
-  Measuring measuring;
-  bool stops_early = false;
-  Constraints constraints = {};
-};
-
-ScoreKind KindOf(const Resolved& resolved, size_t num_outputs) {
-  return {resolved.loss, {resolved.parameters.quantile}, num_outputs};
-}
-
-Result<Resolved> Resolve(const TrainParameters& parameters, const Dataset& train,
-                         const Measuring& measuring, bool own_gradients) {
-  RAMET_RETURN_IF_ERROR(Validate(parameters));
-  Resolved resolved{parameters, nullptr, measuring, parameters.early_stopping == "true"};
-  RAMET_ASSIGN(resolved.loss, ResolveLoss(parameters, train));
-  resolved.parameters.loss = own_gradients ? "custom" : std::string(resolved.loss->name);
-  if (measuring.metrics.empty()) {
-    RAMET_ASSIGN(const Metric* metric,
-                 FindMetric(parameters.metric == "auto" ? resolved.loss->default_metric
-                                                        : parameters.metric));
-    if (metric->classification != resolved.loss->classification)
-      return InvalidArgument("metric " + std::string(metric->name) + " does not fit loss " +
-                             std::string(resolved.loss->name) + ".");
-    resolved.measuring.metrics.push_back(MeasureOf(*metric));
-  }
-  resolved.parameters.metric = resolved.measuring.metrics[0].name;
-  if (parameters.early_stopping == "auto")
-    resolved.stops_early = train.ids.total() > kRowsForEarlyStopping;
-  resolved.parameters.early_stopping = resolved.stops_early ? "true" : "false";
-  if (!parameters.class_weight.empty() && !resolved.loss->classification)
-    return InvalidArgument("class_weight is for classes, but loss " +
-                           std::string(resolved.loss->name) + " is for numbers. Leave it out.");
-  return resolved;
-}
-
-// One text for one meaning: the classes in order, those of factor 1 left out.
-std::string ClassWeightText(const TrainParameters& parameters, const Dataset& train) {
-  if (parameters.class_weight.empty() || parameters.class_weight == "balanced")
-    return parameters.class_weight;
-  nlohmann::ordered_json text = nlohmann::ordered_json::object();
-  for (size_t k = 0; k < train.class_factors.size(); ++k)
-    if (train.class_factors[k] != 1) text[ToString(train.classes[k])] = train.class_factors[k];
-  return text.empty() ? "" : text.dump();
-}
-
-// The data must be binned: constraints ask which features are categorical.
-Status ResolveTexts(const Dataset& train, Resolved& resolved) {
-  TrainParameters& parameters = resolved.parameters;
-  std::vector<FeatureKind> kinds;
-  for (const FeatureBins& bins : train.mapper.features) kinds.push_back(bins.kind);
-  RAMET_ASSIGN(resolved.constraints,
-               ParseConstraints(parameters.monotonic_cst, parameters.interaction_cst,
-                                train.feature_names, kinds));
-  RAMET_RETURN_IF_ERROR(
-      CheckOutputs(resolved.constraints, resolved.loss->num_outputs(train.classes.size())));
-  parameters.class_weight = ClassWeightText(parameters, train);
-  parameters.monotonic_cst = resolved.constraints.monotonic_text;
-  parameters.interaction_cst = resolved.constraints.interaction_text;
-  return {};
-}
-
-std::vector<ModelFeature> FeaturesOf(const BinMapper& mapper) {
-  std::vector<ModelFeature> features;
-  for (const FeatureBins& bins : mapper.features)
-    features.push_back({bins.kind, bins.categories, bins.folded});
-  return features;
 }
 
 Model StartModel(const TrainParameters& parameters, const Loss& loss, const Dataset& train) {
@@ -132,60 +32,6 @@ Model StartModel(const TrainParameters& parameters, const Loss& loss, const Data
   model.feature_types = train.feature_types;
   model.label_name = train.label_name;
   return model;
-}
-
-// An old model's category sets, over the categories of the new features: keys that the old model
-// did not know go where unknown keys went.
-void TranslateCategories(const std::vector<ModelFeature>& from, const std::vector<ModelFeature>& to,
-                         Tree& tree) {
-  for (Node& node : tree.nodes) {
-    if (node.category_set < 0) continue;
-    const ModelFeature& old_feature = from[static_cast<size_t>(node.feature)];
-    const ModelFeature& new_feature = to[static_cast<size_t>(node.feature)];
-    if (old_feature.categories == new_feature.categories) continue;
-    CategorySet& set = tree.category_sets[static_cast<size_t>(node.category_set)];
-    CategorySet translated;
-    translated.others_left = set.others_left;
-    translated.bits.assign((new_feature.categories.size() + 63) / 64, 0);
-    for (size_t i = 0; i < new_feature.categories.size(); ++i) {
-      const auto found = std::lower_bound(old_feature.categories.begin(),
-                                          old_feature.categories.end(), new_feature.categories[i]);
-      const bool known =
-          found != old_feature.categories.end() && *found == new_feature.categories[i];
-      const bool left =
-          known ? set.Contains(static_cast<size_t>(found - old_feature.categories.begin()))
-                : set.others_left;
-      if (left) translated.bits[i / 64] |= uint64_t{1} << (i % 64);
-    }
-    set = std::move(translated);
-  }
-}
-
-// The union of an old model's categories and the new data's, which the continued model lists.
-void MergeCategories(const Model& initial, Model& model) {
-  for (size_t f = 0; f < model.features.size(); ++f) {
-    std::vector<CategoryKey>& categories = model.features[f].categories;
-    categories.insert(categories.end(), initial.features[f].categories.begin(),
-                      initial.features[f].categories.end());
-    std::sort(categories.begin(), categories.end());
-    categories.erase(std::unique(categories.begin(), categories.end()), categories.end());
-    model.features[f].folded |= initial.features[f].folded;
-  }
-}
-
-Status CheckInitialModel(const Model& initial, const Dataset& data, const Loss& loss) {
-  const std::string refused = "the initial model does not fit the data: ";
-  if (initial.loss != loss.name)
-    return InvalidArgument(refused + "its loss is " + initial.loss + ", not " +
-                           std::string(loss.name) + ".");
-  if (initial.classes != data.classes) return DataError(refused + "its classes are others.");
-  if (initial.feature_names != data.feature_names)
-    return DataError(refused + "it was trained on other features, or in another order.");
-  for (size_t f = 0; f < data.mapper.features.size(); ++f)
-    if (initial.features[f].kind != data.mapper.features[f].kind)
-      return DataError(refused + "feature \"" + data.feature_names[f] +
-                       "\" is numeric in one and categorical in the other.");
-  return {};
 }
 
 // The loop's bookkeeping beside the trees.
@@ -464,47 +310,6 @@ BinningParameters BinningOf(const TrainParameters& parameters) {
   binning.max_bins = static_cast<int>(parameters.max_bins);
   binning.seed = static_cast<uint64_t>(parameters.random_state);
   return binning;
-}
-
-BeforeBinning ContinueFrom(const Context& context, const TrainParameters& parameters,
-                           const Model& initial_model, DataRole role, const Measuring& measuring) {
-  return [&context, parameters, &initial_model, role, measuring](const Table& table,
-                                                                 Dataset& data) -> Status {
-    RAMET_ASSIGN(const Resolved resolved, Resolve(parameters, data, measuring, false));
-    RAMET_RETURN_IF_ERROR(CheckInitialModel(initial_model, data, *resolved.loss));
-    const Predictor predictor(initial_model);
-    const size_t outputs = initial_model.num_outputs();
-    const auto transpose = [&](const Buffer<double>& row_major) {
-      std::vector<double> scores(row_major.size());
-      for (size_t row = 0; row < data.num_rows; ++row)
-        for (size_t k = 0; k < outputs; ++k)
-          scores[k * data.num_rows + row] = row_major[row * outputs + k];
-      return scores;
-    };
-    RAMET_ASSIGN(const Buffer<double> scores, predictor.RawScores(context, table));
-    data.initial_scores = transpose(scores);
-    const HoldOut hold_out(parameters, resolved.stops_early && role == DataRole::kTraining);
-    std::vector<Watch> watches =
-        WatchesOn(context, data, role, "", hold_out, resolved.measuring, KindOf(resolved, outputs));
-    if (watches.empty()) return {};
-    data.initial_curves.assign(watches.size() * resolved.measuring.metrics.size(), {});
-    Status status;
-    const auto measure = [&](const std::vector<double>& staged) {
-      size_t curve = 0;
-      for (Watch& watch : watches) {
-        const auto values = watch.Compute(context, resolved.measuring.metrics, staged);
-        if (!values.ok() && status.ok()) status = values.error();
-        if (!status.ok()) return;
-        for (double value : *values) data.initial_curves[curve++].push_back(value);
-      }
-    };
-    std::vector<double> base;
-    for (double score : initial_model.base_scores) base.insert(base.end(), data.num_rows, score);
-    measure(base);
-    RAMET_RETURN_IF_ERROR(predictor.StagedRawScores(
-        context, table, [&](size_t, const Buffer<double>& staged) { measure(transpose(staged)); }));
-    return status;
-  };
 }
 
 Result<TrainResult> Train(const Context& context, const TrainParameters& parameters,

@@ -14,8 +14,10 @@
 namespace ramet {
 namespace {
 
-// Rows of a member in one batch of expansions beyond which more would not occupy more threads.
+// Rows in one batch of expansions beyond which more would not occupy more threads.
 constexpr size_t kRowsPerBatch = 1 << 17;
+// Rows of a member that take as long to work on as one more batch would be waited for.
+constexpr size_t kRowsWorthAWait = 1 << 14;
 
 // Adds the time of a scope to a counter.
 class Timer {
@@ -268,28 +270,65 @@ void TreeGrower::Expand(Growth& growth, std::span<Leaf* const> batch) {
         histograms_.Recycle(std::exchange(child->histogram, Histogram()));
 }
 
+// Leaves that may be expanded, in the order in which they would be accepted as far as that is
+// known: the open ones; among members, who pay for every batch with a wait for all of them, their
+// descendants too, each after its ancestors. `expanded`: how many splits are known but not
+// accepted.
+std::vector<TreeGrower::Leaf*> TreeGrower::Frontier(const Growth& growth, size_t& expanded) const {
+  struct Candidate {
+    double gain;  // the least on the way to it
+    uint64_t path;
+    Leaf* leaf;
+  };
+  std::vector<Candidate> candidates;
+  const bool deep = NumMembers(context_) > 1;
+  const auto visit = [&](const auto& self, Leaf& leaf, double gain) -> void {
+    if (!leaf.split.found()) return;
+    gain = std::min(gain, leaf.split.gain);
+    if (!leaf.expanded()) {
+      candidates.push_back({gain, leaf.path, &leaf});
+      return;
+    }
+    ++expanded;
+    if (!deep) return;
+    self(self, *leaf.left, gain);
+    self(self, *leaf.right, gain);
+  };
+  for (const auto& leaf : growth.open) visit(visit, *leaf, leaf->split.gain);
+  if (deep)
+    std::sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
+      return a.gain != b.gain ? a.gain > b.gain : a.path < b.path;
+    });
+  std::vector<Leaf*> frontier;
+  for (const Candidate& candidate : candidates) frontier.push_back(candidate.leaf);
+  return frontier;
+}
+
 std::vector<TreeGrower::Leaf*> TreeGrower::ChooseBatch(const Growth& growth) const {
+  size_t expanded = 0;
+  const std::vector<Leaf*> frontier = Frontier(growth, expanded);
   // Best first; the very best is always in. A leaf i places behind it is split if fewer than
   // (splits left - i) better ones turn up, so speculation stops at the number of splits left, or at
   // half of it where children may come in between.
-  const size_t splits_left = parameters_.max_leaf_nodes - growth.num_leaves;
+  const size_t splits_left =
+      std::max(parameters_.max_leaf_nodes - growth.num_leaves, expanded + 1) - expanded;
   const bool all_will_split = parameters_.max_depth != 0 && parameters_.max_depth < 48 &&
                               (size_t{1} << parameters_.max_depth) <= parameters_.max_leaf_nodes;
   // An expanded leaf holds one histogram more than before.
   const size_t held = histograms_.bytes_in_use();
   const size_t room =
       context_.histogram_budget_bytes - std::min(held, context_.histogram_budget_bytes);
-  const size_t affordable = room / histograms_.bytes_of_one() + 1;
-  const size_t most = !context_.speculate ? 1
-                      : all_will_split    ? std::min(affordable, splits_left)
-                                          : std::min(affordable, (splits_left + 1) / 2);
-  const uint64_t enough = kRowsPerBatch * NumMembers(context_);
+  const size_t most =
+      context_.speculate ? std::min(splits_left, room / histograms_.bytes_of_one() + 1) : 1;
+  const bool alone = NumMembers(context_) == 1;
+  const uint64_t enough = alone ? kRowsPerBatch : UINT64_MAX;
+  const uint64_t cheap = alone ? 0 : kRowsWorthAWait * NumMembers(context_);
   std::vector<Leaf*> batch;
   uint64_t rows = 0;
-  for (const auto& leaf : growth.open) {
-    if (batch.size() >= most || (rows >= enough && !all_will_split)) break;
-    if (leaf->expanded()) continue;
-    batch.push_back(leaf.get());
+  for (Leaf* leaf : frontier) {
+    const bool doubtful = 2 * batch.size() >= splits_left + 1 && rows >= cheap;
+    if (batch.size() >= most || (!all_will_split && (rows >= enough || doubtful))) break;
+    batch.push_back(leaf);
     rows += leaf->sums.count;
   }
   return batch;
@@ -365,10 +404,15 @@ GrownTree TreeGrower::Grow(const QuantisedGradients& gradients, uint64_t feature
     AcceptBest(growth);
   }
   // What is still open stays a leaf; what was expanded in vain is dropped.
+  const auto drop = [&](const auto& self, Leaf* unused) -> void {
+    if (unused == nullptr) return;
+    histograms_.Recycle(std::exchange(unused->histogram, Histogram()));
+    self(self, unused->left.get());
+    self(self, unused->right.get());
+  };
   for (const auto& leaf : growth.open) {
     growth.result.leaves.push_back({leaf->node, leaf->begin, leaf->end});
-    for (Leaf* unused : {leaf.get(), leaf->left.get(), leaf->right.get()})
-      if (unused != nullptr) histograms_.Recycle(std::exchange(unused->histogram, Histogram()));
+    drop(drop, leaf.get());
   }
   std::sort(growth.result.leaves.begin(), growth.result.leaves.end(),
             [](const LeafRows& a, const LeafRows& b) { return a.node < b.node; });

@@ -110,6 +110,7 @@ class TreeGrower {
   void SettleSplits(const Growth& growth, std::span<Leaf* const> leaves);
   std::vector<uint32_t> ChooseFeatures(const Growth& growth, const Leaf& leaf) const;
   void PassConstraints(const Growth& growth, Leaf& parent) const;
+  std::vector<Leaf*> Frontier(const Growth& growth, size_t& expanded) const;
   std::vector<Leaf*> ChooseBatch(const Growth& growth) const;
   void AcceptBest(Growth& growth);
   bool MaySplit(const Leaf& leaf) const;
