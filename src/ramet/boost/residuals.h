@@ -5,9 +5,10 @@
 //   weight──► the leaf's value
 //
 // Members narrow all leaves in step, by the merged weights of their records' digits, while that is
-// cheaper than the records themselves; then each leaf's few records go to one member. With a
-// thousand rows a leaf and member, that is two exchanges and 8 bytes a row (16 with weights); with
-// many more, 16 KiB a leaf and step, and two or three steps.
+// cheaper than the records themselves; then each leaf's records that are left go to one member.
+// A member sends a row's record once at most, 8 bytes (16 with weights), 80 bytes a leaf, and of
+// leaves of more than 4,096 rows in all 32 KiB a step, of which there are one or two (at most six):
+// with 4 members and 255 leaves, 7 exchanges and 1.6 MB of 1M rows, 6.3 MB of 8M.
 //
 // The quantile q of weighted values: in ascending order, the middle between the first value whose
 // cumulative weight is at least q x total and the first whose cumulative weight is above it. Most

@@ -6,7 +6,8 @@
 //
 // Members merge the counts of the cells. Where they sort, each of a few owners gets all rows of one
 // range of scores, so that every record travels once, and no member needs room for all of them; the
-// owners visit their groups in turn, best first, and hand on what the visits made.
+// owners visit their groups in turn, best first, and hand on what the visits made. A member sends
+// 16 bytes a row, or 32 MiB where cells are counted, in 5 to 14 exchanges.
 //
 // Invariants
 //   A1. Counts are exact sums of integer weights (integer_weights.h), so order-free. The rounding
