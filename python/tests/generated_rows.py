@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from ramet.dask.rows import Rows
+from ramet.dask.rows import Rows, naming
 
 from ramet import _core
 
@@ -38,8 +38,9 @@ class Recipe:
         return np.array([a, b, np.nan if row % 7 == 0 else c, a * b + np.sin(3 * a) + 0.1 * draw.normal()])
 
 
-def _call(function, recipe, begin, end, *args):
-    return function(recipe.table(begin, end), *args)
+def _call(function, name, recipe, begin, end, *args):
+    with naming(name):
+        return function(recipe.table(begin, end), *args)
 
 
 @dataclass
@@ -62,9 +63,8 @@ class GeneratedRows(Rows):
 
     def submit(self, client, function, part, *args, key, **options):
         begin = sum(self.lengths[:part])
-        return client.submit(
-            _call, function, self.recipe, begin, begin + self.lengths[part], *args, key=key, pure=False, **options
-        )
+        given = (function, self.describe(part), self.recipe, begin, begin + self.lengths[part], *args)
+        return client.submit(_call, *given, key=key, pure=False, **options)
 
     def release(self):
         pass

@@ -248,12 +248,19 @@ def test_new_workers_are_used():
 
 
 def test_a_source_that_comes_out_differently_is_named(client, tmp_path):
-    pid = sorted(pids(client).values())[1]
+    known = pids(client)
     path = tmp_path / "model.ramet"
-    kill = at_round(15, lambda: os.kill(pid, signal.SIGKILL))
-    options = replace(OPTIONS, on_round=kill, checkpoint_path=str(path), checkpoint_every=5)
+
+    def kill_the_only_holder():
+        holders = (where for key, where in client.who_has().items() if key.startswith("ramet_part-"))
+        os.kill(known[next(where[0] for where in holders if len(where) == 1)], signal.SIGKILL)
+
+    options = replace(
+        OPTIONS, on_round=at_round(15, kill_the_only_holder), checkpoint_path=str(path), checkpoint_every=5
+    )
+    job = replace(SLOW, parameters=parameters(max_iter=100))
     with pytest.raises(NotDeterministicError, match="of the generated rows came out differently") as caught:
-        fit(client, GeneratedRows((250,) * 4, Recipe(noise=True)), {}, SLOW, options)
+        fit(client, GeneratedRows((250,) * 4, Recipe(noise=True)), {}, job, options)
     assert caught.value.result.model.num_rounds >= 14
     assert _core.Model.load(str(path)).num_rounds >= 14
 

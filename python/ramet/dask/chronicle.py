@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from ramet import _core
 from ramet.dask import messages as m
 from ramet.dask.job import FirstRounds, FitJob, Round
 from ramet.dask.member import End
@@ -116,20 +115,19 @@ class Chronicle:
         return report
 
 
-def first_rounds(result: Any, rounds: int | None) -> Any:
+def first_rounds(result: Any, rounds: int | None, keep_best: bool) -> Any:
     """The result as it was after `rounds`, when a callback asked to stop: members were ahead of it."""
     if rounds is None:
         return result
-    if rounds >= result.model.num_rounds:
-        return _stopped(result, result.model, result.history, result.best_round)
+    rounds = min(rounds, max(map(len, result.history.values()), default=result.model.num_rounds + 1) - 1)
     history = {curve: values[: rounds + 1] for curve, values in result.history.items()}
-    best = min(result.best_round, rounds)
-    if result.best_round > rounds and next(iter(result.history), (TRAIN, ""))[0] != TRAIN:
+    best, model = rounds, result.model
+    if next(iter(history), (TRAIN, ""))[0] != TRAIN:
         watched = next(iter(result.history.values()))
         better = max if watched[result.best_round] == max(watched) else min
         best = watched.index(better(watched[: rounds + 1]))
-    return _stopped(result, result.model.first_rounds(rounds), history, best)
-
-
-def _stopped(result: Any, model: _core.Model, history: Any, best: int) -> FirstRounds:
+        if keep_best and model.parameters["early_stopping"] == "true":
+            model = model.first_rounds(best)
+    if model.num_rounds > rounds:
+        model = model.first_rounds(rounds)
     return FirstRounds(model, history, best, False, True, result.seconds, result.steps)

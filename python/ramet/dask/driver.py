@@ -26,7 +26,7 @@ from ramet.dask import messages as m
 from ramet.dask.channel import Channel
 from ramet.dask.chronicle import Chronicle, first_rounds
 from ramet.dask.deal import PartId
-from ramet.dask.errors import ClusterError, SchedulerLostError
+from ramet.dask.errors import SchedulerLostError
 from ramet.dask.job import FitJob, FitOptions, Outcome, Round
 from ramet.dask.plan import Limits, Phase, Plan
 from ramet.dask.prepare import Preparation
@@ -334,7 +334,8 @@ class Driver:
             log.info("fit %s: the trees of %s could not be had: %r", self.id, worker, error)
             self._post(m.Fetched(epoch, worker, -1))
             return
-        self._take_trees(kept.end.rounds, pickle.dumps(kept.result, protocol=5), at_least=True)
+        done = kept.end.reason is m.Reason.DONE
+        self._take_trees(kept.end.rounds, pickle.dumps(kept.result, protocol=5), final=done)
         self.chronicle.catch_up(kept.result)
         self._post(m.Fetched(epoch, worker, kept.end.rounds))
 
@@ -352,13 +353,14 @@ class Driver:
                 self._post(m.Kept(epoch, answer[0]))
             await self._save()
 
-    def _take_trees(self, rounds: int, trees: bytes, at_least: bool = False) -> None:
-        if rounds > self._kept[0] or (at_least and rounds == self._kept[0]):
+    def _take_trees(self, rounds: int, trees: bytes, final: bool = False) -> None:
+        """`final` ones replace all others, though they may be fewer: those after the best round are cut off."""
+        if rounds > self._kept[0] or final:
             self._kept = rounds, trees
 
     async def _save(self, last: bool = False) -> None:
         path, (rounds, trees) = self.options.checkpoint_path, self._kept
-        due = rounds > self._saved if last else rounds >= self._saved + self.options.checkpoint_every
+        due = rounds != self._saved if last else rounds >= self._saved + self.options.checkpoint_every
         if path and due:
             self._saved = rounds
             await asyncio.to_thread(pickle.loads(trees).model.save, path)
@@ -386,12 +388,13 @@ class Driver:
         await self._save(last=True)
         result = pickle.loads(self._kept[1]) if self._kept[1] else None
         if isinstance(end, m.GiveUp):
-            if isinstance(end.error, ClusterError):
-                end.error.result = result
+            if result is not None:
+                with suppress(AttributeError):  # of a class that takes no attributes
+                    end.error.result = result  # type: ignore[attr-defined]
             raise end.error
         if result is None:
             raise KeyboardInterrupt
-        result = first_rounds(result, self.stop_at)
+        result = first_rounds(result, self.stop_at, self.job.parameters.get("keep_best") == "true")
         return Outcome(result, self.chronicle.finish(result, self._initial_rounds))
 
     async def _clean_up(self) -> None:

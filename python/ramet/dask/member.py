@@ -285,6 +285,8 @@ class Member:
         result = getattr(error, "result", None) or earlier
         if self._expelled:
             return self._ended(Reason.BROKEN, detail=self._expelled, result=result)
+        if self.stop_after_round:
+            return self._ended(Reason.STOPPED, result=result)
         assert self._collective is not None
         silent = "sign of life" in str(error)
         about = self._collective.failed_member
@@ -320,13 +322,14 @@ class Member:
         if now - self._told >= FLUSH:
             self._told = now
             reports, self._reports = self._reports, []
-            self._tell_progress(reports, now)
-        return self.stop_after_round
+            self._tell_progress(reports)
+        if self.stop_after_round and self._collective is not None:
+            self._collective.stop()  # as a loss, so that the rounds so far are kept as they are
+        return False
 
-    def _tell_progress(self, reports: list[Any], now: float) -> None:
-        if not reports:
-            return
-        self.say("rounds", reports=reports)
+    def _tell_progress(self, reports: list[Any]) -> None:
+        if reports:
+            self.say("rounds", reports=reports)
 
     def _close(self) -> None:
         self.over = True

@@ -170,6 +170,8 @@ class Preparation:
 
     def named(self, error: Exception, parts: Mapping[PartId, Future[Any] | int] | None = None) -> Exception:
         """The error, and which part it is about (B2)."""
+        if hasattr(error, "part"):  # Rows named it
+            return error
         futures = {part: future for part, future in (parts or self.parts).items() if isinstance(future, Future)}
         culprits = [part for part, future in futures.items() if future.status in ("error", "lost", "cancelled")]
         if not culprits:
@@ -185,6 +187,4 @@ class Preparation:
                 f"{name} was lost with its worker, and Dask cannot make it again: it was scattered, or its future was "
                 "cancelled. Train from files or from a collection that reads them."
             )
-        if type(error) in (ValueError, TypeError) and name not in str(error):
-            return type(error)(f"{name}: {error}")
         return error

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
-import functools
-import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -28,16 +25,13 @@ def tls_of(security: Any, channel: str, address: str) -> _core.Tls | None:
             "channel='tls', but the cluster's workers have no certificates. Start them with distributed.Security, or "
             "use channel='auto'."
         )
-    return _core.Tls(*(_as_file(text) for text in files))
+    with tempfile.TemporaryDirectory(prefix="ramet-") as folder:  # its owner's alone
+        return _core.Tls(*(_as_file(text, Path(folder, str(i))) for i, text in enumerate(files)))
 
 
-@functools.cache
-def _as_file(text: str) -> str:
+def _as_file(text: str, path: Path) -> str:
     """Security holds paths, or the certificates' text (`Security.temporary()`)."""
     if "\n" not in text:
         return text
-    handle, path = tempfile.mkstemp(prefix="ramet-", suffix=".pem")  # readable by its owner alone
-    atexit.register(Path(path).unlink, missing_ok=True)
-    with os.fdopen(handle, "w") as file:
-        file.write(text)
-    return path
+    path.write_text(text)
+    return str(path)
