@@ -121,7 +121,7 @@ class BaseHistGradientBoosting(CardMixin, BaseEstimator):  # type: ignore[misc]
 
         client : distributed.Client, default=None
             Where `X` is a Dask collection: who trains on it. By default the active client, in a task the task's own.
-            How the workers go about it is set in Dask's configuration (``dask.config.set({"ramet.recovery": "replica"})``;
+            How the workers go about it is set in Dask's configuration (``dask.config.set({"ramet.silent_after": 5})``;
             see the guide on Dask); `n_jobs` is the threads of each worker. Neither changes the model.
 
         Returns

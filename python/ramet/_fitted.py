@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
@@ -98,13 +97,6 @@ def from_model(model: _core.Model) -> Fitted:
         names = None  # what a matrix's columns are called
     classes = np.array(model.classes) if model.classes else None
     return Fitted(model, names, classes, int(model.parameters.get("random_state", 0)), best_iteration=model.num_rounds)
-
-
-def classes_of(keys: Sequence[int | str], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """The model's classes with the dtype that the labels had."""
-    if dtype.kind in "OT":  # objects are texts; those of Dask's unknown categories may turn out to be numbers
-        return np.array(keys, dtype=object if isinstance(keys[0], str) else None)
-    return np.array(keys).astype(dtype)
 
 
 def with_scores(fitted: Fitted, train: NDArray[np.float64], validation: NDArray[np.float64]) -> Fitted:

@@ -1,4 +1,7 @@
-"""What early stopping watches (`scoring`) and what is measured beside it (`eval_metric`)."""
+"""What early stopping watches (`scoring`) and what is measured beside it (`eval_metric`).
+
+The workers of a cluster import this; scikit-learn is imported where it is needed.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.metrics import get_scorer
 
-from ramet import _core, _fitted
+from ramet import _core
 
 # scikit-learn's scorers that are one of the engine's exact metrics; a scorer is greater when better, so some are minus.
 ENGINE_METRICS = {
@@ -48,6 +49,8 @@ def read_scoring(scoring: Any, task: Task) -> Scoring:
         metric, sign = ENGINE_METRICS.get(scoring, (scoring, 0))
         if metric in greater:
             return Scoring(metric, None, sign or (1 if greater[metric] else -1))
+        from sklearn.metrics import get_scorer
+
         scorer, name = get_scorer(scoring), scoring
     else:
         scorer, name = scoring, _name_of(scoring)
@@ -64,7 +67,7 @@ class Task:
 
     def learn(self, keys: Sequence[int | str]) -> None:
         """The classes as the engine knows them; none for a regression, or where they are not known yet."""
-        self.classes = _fitted.classes_of(keys, self.label_dtype) if self.classification and keys else None
+        self.classes = classes_of(keys, self.label_dtype) if self.classification and keys else None
 
     def labels(self, labels: NDArray[np.float64]) -> NDArray[Any]:
         return labels if self.classes is None else self.classes[labels.astype(np.intp)]
@@ -78,7 +81,9 @@ class Task:
             response: NDArray[np.float64],
             weights: NDArray[np.float32] | None,
         ) -> float:
-            now = (_ClassifierNow if self.classification else _RegressorNow)(self.classes, raw_scores, response)
+            from ramet._now import ClassifierNow, RegressorNow
+
+            now = (ClassifierNow if self.classification else RegressorNow)(self.classes, raw_scores, response)
             rows = np.empty((len(labels), 0))
             if weights is None:
                 return float(scorer(now, rows, self.labels(labels)))
@@ -127,6 +132,13 @@ def bind(metrics: Iterable[str | OwnMetric], classes: Sequence[int | str]) -> li
     return bound
 
 
+def classes_of(keys: Sequence[int | str], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """The model's classes with the dtype that the labels had."""
+    if dtype.kind in "OT":  # objects are texts; those of Dask's unknown categories may turn out to be numbers
+        return np.array(keys, dtype=object if isinstance(keys[0], str) else None)
+    return np.array(keys).astype(dtype)
+
+
 def read_eval_metrics(value: Any, task: Task) -> list[str | OwnMetric]:
     """Names of engine metrics and functions, one or a list of them."""
     if value is None:
@@ -155,44 +167,3 @@ def _takes_weights(function: Callable[..., float]) -> bool:
         return "sample_weight" in inspect.signature(function).parameters
     except (TypeError, ValueError):
         return False
-
-
-class _RegressorNow(RegressorMixin, BaseEstimator):  # type: ignore[misc]
-    """A fitted regressor whose predictions are known."""
-
-    def __init__(
-        self, classes: NDArray[Any] | None, raw_scores: NDArray[np.float64], response: NDArray[np.float64]
-    ) -> None:
-        self._response = response
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return True
-
-    def predict(self, X: object) -> NDArray[np.float64]:
-        return self._response.reshape(len(self._response))
-
-
-class _ClassifierNow(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """A fitted classifier whose predictions are known."""
-
-    def __init__(
-        self, classes: NDArray[Any] | None, raw_scores: NDArray[np.float64], response: NDArray[np.float64]
-    ) -> None:
-        self.classes_ = classes
-        self._raw_scores = raw_scores
-        self._response = response
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return True
-
-    def predict(self, X: object) -> NDArray[Any]:
-        assert self.classes_ is not None
-        classes: NDArray[Any] = self.classes_[np.argmax(self._response, axis=1)]
-        return classes
-
-    def predict_proba(self, X: object) -> NDArray[np.float64]:
-        return self._response
-
-    def decision_function(self, X: object) -> NDArray[np.float64]:
-        raw = self._raw_scores
-        return raw.reshape(len(raw)) if raw.ndim == 1 or raw.shape[1] == 1 else raw

@@ -78,15 +78,15 @@ def _client(run: _Run) -> Iterator[Any]:
     import distributed
 
     if run.workers:
-        run.on_stage(f"starting {run.workers} workers")
+        run.on_stage(f"starting {_count(run.workers, 'worker')}")
         threads = run.threads or _core.Context().threads
         with (
             distributed.LocalCluster(
                 n_workers=run.workers,
                 threads_per_worker=max(1, threads // run.workers),
                 host="127.0.0.1",
-                dashboard_address=None,
-                silence_logs=logging.ERROR,
+                dashboard_address="127.0.0.1:0",
+                silence_logs=logging.CRITICAL,  # what went wrong is said once, at the end,
             ) as cluster,
             distributed.Client(cluster, set_as_default=False) as client,
         ):
@@ -128,21 +128,22 @@ def _closing_if_cancelled(client: Any, cancelled: Callable[[], bool]) -> Iterato
 
 def _train(run: _Run, client: Any) -> tuple[Any, int, int, float, float]:
     from ramet.dask.files import FileRows, FileTable, looks_like_classes, never, survey_files
-    from ramet.dask.fitting import fit_options
+    from ramet.dask.options import fit_options
     from ramet.dask.run import FitJob, fit
 
     pieces = 2 * max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
     read = Options(run.columns, run.drop, run.types, run.missing, run.delimiter, run.format, 1, never)
 
     def survey(paths: list[bytes], read: Options) -> FileTable:
-        # Workers may run in another folder.
-        return survey_files(client, [os.path.abspath(os.fsdecode(path)) for path in paths], read, pieces)  # noqa: PTH100
+        names = [os.fsdecode(path) for path in paths]
+        if not run.workers:  # workers of another's may be in another folder
+            names = [os.path.abspath(name) for name in names]  # noqa: PTH100
+        return survey_files(client, names, read, pieces)
 
     run.on_stage("reading")
     table = survey(run.files, read)
-    for name in [run.label, *([run.weight] if run.weight else []), *run.features]:
-        if name not in table.schema.names:
-            raise ValueError(f'there is no column "{name}". The columns are: {", ".join(table.schema.names[:12])}.')
+    named = [run.label, *([run.weight] if run.weight else [])]
+    _core.choose_columns(_name_of(run.files), table.schema.names, named, [], [])
     features = run.features or [name for name in table.schema.names if name not in (run.label, run.weight)]
     is_classes = run.task == "classification" or (run.task == "auto" and looks_like_classes(client, table, run.label))
     columns = {
@@ -155,10 +156,9 @@ def _train(run: _Run, client: Any) -> tuple[Any, int, int, float, float]:
     }
     eval_rows = {}
     if run.valid:
-        wanted = [*features, run.label, *([run.weight] if run.weight else [])]
-        valid = replace(read, columns=wanted, drop=[])
+        valid = replace(read, columns=[*features, *named], drop=[])
         eval_rows[VALIDATION] = FileRows(_as_in(table, run.valid, valid, survey), columns)
-    run.on_stage(f"training on {len(table.parts)} parts of {len(run.files)} files")
+    run.on_stage(f"training on {_count(len(table.parts), 'part')} of {_count(len(run.files), 'file')}")
 
     def on_round(report: Any) -> bool:
         if run.cancelled():
@@ -176,6 +176,15 @@ def _train(run: _Run, client: Any) -> tuple[Any, int, int, float, float]:
     outcome = fit(client, FileRows(table, columns), eval_rows, job, options)
     seconds = outcome.report.seconds
     return outcome.result, outcome.report.rows, len(features), seconds.get("survey", 0.0), seconds.get("bin", 0.0)
+
+
+def _name_of(files: list[bytes]) -> str:
+    names = [os.fsdecode(file) for file in files]
+    return names[0] if len(names) == 1 else f"{names[0]} … {names[-1]} ({len(names):,} files)"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _as_in(table: Any, paths: list[bytes], read: Options, survey: Callable[[list[bytes], Options], Any]) -> Any:

@@ -10,8 +10,7 @@ Invariants
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +23,7 @@ from ramet._inputs import Column, Features, Frame, Matrix, on_cluster, read_part
 from ramet._labels import Labels, check_for_loss
 from ramet._training import Data, Job, Layout, Training, read_data, read_here
 from ramet.dask.clients import client_of
-from ramet.dask.rows import Rows
+from ramet.dask.rows import Rows, naming
 
 if TYPE_CHECKING:
     pass
@@ -48,17 +47,6 @@ class Reading:
         data = read_data(features, y, weight, self.estimator, classification=self.classification)
         check_for_loss(data.labels, self.loss, whole=False)
         return data
-
-
-@contextmanager
-def naming(part: str) -> Iterator[None]:
-    """Errors of data say which part they are in."""
-    try:
-        yield
-    except (ValueError, TypeError) as error:
-        if type(error) not in (ValueError, TypeError) or part in str(error):
-            raise
-        raise type(error)(f"{part}: {error}") from error
 
 
 def _together(*block: Any) -> tuple[Any, ...]:

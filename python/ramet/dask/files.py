@@ -23,8 +23,7 @@ from ramet import _core
 from ramet._command import files, types
 from ramet._command.csv import read_csv, types_of_csv
 from ramet._command.files import Options, Source
-from ramet.dask.collections import naming
-from ramet.dask.rows import Rows
+from ramet.dask.rows import Rows, naming
 
 PART_BYTES = 64 << 20  # of a Parquet part, uncompressed; of another file, as it lies there
 MOST_CLASSES = 100  # a label of so many whole numbers at most looks like classes (kMaxClassesByItself)
@@ -37,9 +36,10 @@ def never() -> bool:
 
 @dataclass(frozen=True)
 class FilePart:
-    """A file, or consecutive pieces of it: row groups of Parquet, batches of Feather."""
+    """A file, or consecutive pieces of it: row groups of Parquet, blocks (record batches) of Feather."""
 
     file: str
+    what: str = ""  # the pieces are
     pieces: tuple[int, ...] | None = None
     rows: int | None = None
 
@@ -47,7 +47,7 @@ class FilePart:
         if self.pieces is None:
             return self.file
         first, last = self.pieces[0], self.pieces[-1]
-        return f"{self.file}, pieces {first}-{last}" if last > first else f"{self.file}, piece {first}"
+        return f"{self.file}, " + (f"{self.what}s {first}-{last}" if last > first else f"{self.what} {first}")
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def _cut_parquet(path: str, limit: int) -> Iterator[FilePart]:
         footer = pq.read_metadata(path)
     groups = [footer.row_group(i) for i in range(footer.num_row_groups)]
     for pieces in _runs([group.total_byte_size for group in groups], limit):
-        yield FilePart(path, pieces, sum(groups[i].num_rows for i in pieces))
+        yield FilePart(path, "row group", pieces, sum(groups[i].num_rows for i in pieces))
 
 
 def _cut_feather(path: str, limit: int) -> Iterator[FilePart]:
@@ -109,7 +109,7 @@ def _cut_feather(path: str, limit: int) -> Iterator[FilePart]:
         count = pa.ipc.open_file(pa.memory_map(path)).num_record_batches
     each = os.path.getsize(path) // max(1, count)  # noqa: PTH202
     for pieces in _runs([each] * count, limit):
-        yield FilePart(path, pieces)
+        yield FilePart(path, "block", pieces)
 
 
 def _runs(sizes: list[int], limit: int) -> Iterator[tuple[int, ...]]:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import Any
-
-import dask
 
 from ramet import _core
 from ramet._training import Data, Job
 from ramet.callbacks import CallbackRunner
 from ramet.dask.collections import CollectionRows, Parts
-from ramet.dask.run import FitJob, FitOptions, fit
+from ramet.dask.options import fit_options
+from ramet.dask.run import FitJob, fit
 
 
 class ClusterTraining:
@@ -42,18 +40,3 @@ class ClusterTraining:
         options = fit_options(threads=job.n_jobs, on_round=callbacks.on_round, **callbacks.checkpoint)
         outcome = fit(self.client, self.rows, self.eval_rows, fit_job, options)
         return outcome.result, outcome.report
-
-
-def fit_options(threads: int | None = None, **given: Any) -> FitOptions:
-    """Run parameters: those under "ramet" in Dask's configuration, and `given` ones over them."""
-    known = {field.name for field in fields(FitOptions)} - {"on_round"}
-    options = {name.replace("-", "_"): value for name, value in dask.config.get("ramet", {}).items()}
-    for name in options:
-        if name not in known:
-            raise ValueError(
-                f"Dask's configuration has ramet.{name}, which is no option of training. They are: "
-                f"{', '.join(sorted(known))}."
-            )
-    if threads is not None and threads > 0:
-        options["threads"] = threads
-    return FitOptions(**{**options, **given})

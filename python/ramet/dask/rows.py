@@ -11,7 +11,8 @@ Invariants
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -60,3 +61,16 @@ class Rows(ABC):
     @abstractmethod
     def release(self) -> None:
         """Let go of all raw parts that are held: they are not needed any more."""
+
+
+@contextmanager
+def naming(part: str) -> Iterator[None]:
+    """Errors of data say which part they are in, and have it as their attribute `part`."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        if type(error) not in (ValueError, TypeError):
+            raise
+        named = error if part in str(error) else type(error)(f"{part}: {error}")
+        named.part = part  # type: ignore[union-attr]
+        raise named from error.__cause__
