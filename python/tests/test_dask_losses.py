@@ -238,9 +238,10 @@ def test_a_retired_worker_hands_over(client):
 
 
 def test_new_workers_are_used():
-    job = FitJob(parameters(max_iter=200), learning_rate=slow_rate)
+    job = FitJob(parameters(max_iter=100), learning_rate=slow_rate)
     with threads(1) as client:
-        options = replace(OPTIONS, on_round=at_round(20, lambda: client.cluster.scale(2)))
+        grow = at_round(10, lambda: client.cluster.scale(2))
+        options = replace(OPTIONS, rebalance_saves=0.1, on_round=grow)
         outcome = fit(client, FOUR, {}, job, options)
     assert outcome.result.model.digest == expected(job)
     assert outcome.report.interruptions[0].why == "there are more workers"

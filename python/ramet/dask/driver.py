@@ -76,6 +76,7 @@ class Driver:
             silent_after=options.silent_after,
             frozen_after=options.frozen_after,
             connect_timeout=options.connect_timeout,
+            deal_cost=options.rebalance_saves,
         )
         self.plan = Plan(
             [table.num_parts for table in tables],

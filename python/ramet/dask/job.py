@@ -63,6 +63,9 @@ class FitOptions:
     start_timeout : float, default=120.0
         Seconds to wait for a free thread of a worker, before it is left out.
 
+    rebalance_saves : float, default=3.0
+        Seconds that parts moved to new workers must save, for training to stop for a moment and move them.
+
     recovery : {"lineage"}, default="lineage"
         Where lost rows come from: they are made again.
 
@@ -86,6 +89,7 @@ class FitOptions:
     connect_timeout: float = 10.0
     worker_timeout: float = 300.0
     start_timeout: float = 120.0
+    rebalance_saves: float = 3.0
     recovery: str = "lineage"
     checkpoint_path: str = ""
     checkpoint_every: int = 10
