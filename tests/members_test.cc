@@ -12,6 +12,7 @@
 
 #include "ramet/boost/boost.h"
 #include "ramet/collective/members_testing.h"
+#include "ramet/predict/predict.h"
 #include "tests/random_task.h"
 
 namespace ramet {
@@ -52,6 +53,8 @@ Dataset Subset(const Dataset& all, const std::vector<uint32_t>& rows) {
       runs.push_back({rows[i], 1});
   }
   own.ids = RowIds(runs, all.num_rows);
+  for (size_t k = 0; k < all.initial_scores.size(); k += all.num_rows)
+    for (const uint32_t row : rows) own.initial_scores.push_back(all.initial_scores[k + row]);
   return own;
 }
 
@@ -153,6 +156,46 @@ TEST_P(Members, MakeTheModelOfOneWhoHoldsAllRows) {
           ASSERT_EQ(got.error().message, expected.error().message);
       });
     }
+  }
+}
+
+// Going on from a model of the same rows: its scores come with the rows, its curves from their
+// bins.
+TEST_P(Members, GoOnFromAModelAsOneDoes) {
+  for (const uint64_t seed : Seeds()) {
+    SCOPED_TRACE(testing::Message() << GetParam()->name << " seed " << seed);
+    std::mt19937_64 random(seed ^ 0x2545f491);
+    Case c(seed, *GetParam(), 40 + random() % 800);
+    if (!c.valid) continue;
+    const Result<TrainResult> all = c.Fit(Context(), c.train, c.validation);
+    if (!all.ok() || all->model.num_rounds() == 0) continue;
+    Model initial = all->model;
+    initial.trees.resize(initial.num_outputs() * (1 + random() % initial.num_rounds()));
+    TrainOptions options;
+    options.initial_model = &initial;
+    const auto with_scores = [&](Dataset& data, const TestTable& table) {
+      const Buffer<double> scores = *Predictor(initial).RawScores(Context(), table.ToTable({}));
+      const size_t outputs = initial.num_outputs();
+      data.initial_scores.resize(scores.size());
+      for (size_t i = 0; i < scores.size(); ++i)
+        data.initial_scores[i % outputs * data.num_rows + i / outputs] = scores[i];
+    };
+    with_scores(c.train, c.task.Columns());
+    if (c.validates) with_scores(c.validation, c.task.Later().Columns());
+    const Result<TrainResult> expected = c.Fit(Context(), c.train, c.validation, options);
+    ASSERT_TRUE(expected.ok()) << expected.error().message;
+    if (!c.parameters.keep_best && !all->stopped_early) ExpectSame(*expected, *all);
+    const size_t members = 2 + random() % 3;
+    const auto dealt = DealRows(c.train.num_rows, members, random);
+    const auto dealt_validation = DealRows(c.validation.num_rows, members, random);
+    RunMembers(members, Context(), [&](const Context& context, size_t rank) {
+      const Dataset own = Subset(c.train, dealt[rank]);
+      const Dataset own_validation =
+          c.validates ? Subset(c.validation, dealt_validation[rank]) : Dataset();
+      const Result<TrainResult> got = c.Fit(context, own, own_validation, options);
+      ASSERT_TRUE(got.ok()) << got.error().message;
+      ExpectSame(*got, *expected);
+    });
   }
 }
 

@@ -4,8 +4,8 @@
 
 #include "ramet/boost/boost.h"
 #include "ramet/boost/resolve.h"
-#include "ramet/boost/watch.h"
 #include "ramet/predict/predict.h"
+#include "ramet/predict/replay.h"
 
 namespace ramet {
 
@@ -67,6 +67,46 @@ Status CheckInitialModel(const Model& initial, const Dataset& data, const Loss& 
   return {};
 }
 
+namespace {
+
+// One more value of every watch and metric, of the rows' scores (outputs x rows).
+Status MeasureOnce(const Context& context, std::span<Watch> watches,
+                   std::span<const Measure> metrics, std::span<const double> scores,
+                   std::vector<std::vector<double>>& curves) {
+  curves.resize(watches.size() * metrics.size());
+  size_t curve = 0;
+  for (Watch& watch : watches) {
+    RAMET_ASSIGN(const std::vector<double> values, watch.Compute(context, metrics, scores));
+    for (const double value : values) curves[curve++].push_back(value);
+  }
+  return {};
+}
+
+std::vector<double> BaseOfRows(const Model& model, size_t num_rows) {
+  std::vector<double> scores;
+  for (const double score : model.base_scores) scores.insert(scores.end(), num_rows, score);
+  return scores;
+}
+
+}  // namespace
+
+Result<std::vector<std::vector<double>>> CurvesOnBins(const Context& context, const Model& model,
+                                                      const Dataset& data, std::span<Watch> watches,
+                                                      std::span<const Measure> metrics) {
+  std::vector<std::vector<double>> curves;
+  std::vector<double> scores = BaseOfRows(model, data.num_rows);
+  RAMET_RETURN_IF_ERROR(MeasureOnce(context, watches, metrics, scores, curves));
+  Model round = model;
+  const size_t outputs = model.num_outputs();
+  for (size_t r = 0; r < model.num_rounds(); ++r) {
+    const auto first = model.trees.begin() + static_cast<std::ptrdiff_t>(r * outputs);
+    round.trees.assign(first, first + static_cast<std::ptrdiff_t>(outputs));
+    RAMET_RETURN_IF_ERROR(ReplayTrees(context, round, 0, data, scores));
+    RAMET_RETURN_IF_ERROR(MeasureOnce(context, watches, metrics, scores, curves));
+  }
+  return curves;
+}
+
 BeforeBinning ContinueFrom(const Context& context, const TrainParameters& parameters,
                            const Model& initial_model, DataRole role, const Measuring& measuring) {
   return [&context, parameters, &initial_model, role, measuring](const Table& table,
@@ -88,20 +128,13 @@ BeforeBinning ContinueFrom(const Context& context, const TrainParameters& parame
     std::vector<Watch> watches =
         WatchesOn(context, data, role, "", hold_out, resolved.measuring, KindOf(resolved, outputs));
     if (watches.empty()) return {};
-    data.initial_curves.assign(watches.size() * resolved.measuring.metrics.size(), {});
     Status status;
     const auto measure = [&](const std::vector<double>& staged) {
-      size_t curve = 0;
-      for (Watch& watch : watches) {
-        const auto values = watch.Compute(context, resolved.measuring.metrics, staged);
-        if (!values.ok() && status.ok()) status = values.error();
-        if (!status.ok()) return;
-        for (double value : *values) data.initial_curves[curve++].push_back(value);
-      }
+      if (status.ok())
+        status =
+            MeasureOnce(context, watches, resolved.measuring.metrics, staged, data.initial_curves);
     };
-    std::vector<double> base;
-    for (double score : initial_model.base_scores) base.insert(base.end(), data.num_rows, score);
-    measure(base);
+    measure(BaseOfRows(initial_model, data.num_rows));
     RAMET_RETURN_IF_ERROR(predictor.StagedRawScores(
         context, table, [&](size_t, const Buffer<double>& staged) { measure(transpose(staged)); }));
     return status;

@@ -1,7 +1,11 @@
 // Training that goes on from a model of other data: what must fit, and categories that differ.
 #pragma once
 
+#include <span>
+#include <vector>
+
 #include "ramet/bins/dataset.h"
+#include "ramet/boost/watch.h"
 #include "ramet/loss/loss.h"
 #include "ramet/model/model.h"
 
@@ -20,5 +24,12 @@ void MergeCategories(const Model& initial, Model& model);
 
 // An error: the initial model's loss, classes or features are not the data's.
 Status CheckInitialModel(const Model& initial, const Dataset& data, const Loss& loss);
+
+// The curves of a model's rounds on binned rows, watch-major, where ContinueFrom has not made them:
+// of rows that members hold. An error: the model was not trained on these bins. Within
+// RunOnThreads.
+Result<std::vector<std::vector<double>>> CurvesOnBins(const Context& context, const Model& model,
+                                                      const Dataset& data, std::span<Watch> watches,
+                                                      std::span<const Measure> metrics);
 
 }  // namespace ramet

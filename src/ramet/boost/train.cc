@@ -108,11 +108,16 @@ class Measurements {
 
   Status Add(const Dataset& data, std::vector<Watch> watches, std::span<const double> scores) {
     const std::span<const struct Measure> metrics = run_.resolved.measuring.metrics;
+    const TrainResult* resume = run_.options.resume;
+    const bool first = resume == nullptr && run_.options.initial_model == nullptr;
+    std::vector<std::vector<double>> initial_curves = data.initial_curves;
+    if (resume == nullptr && !first && initial_curves.empty() && !watches.empty()) {
+      RAMET_ASSIGN(initial_curves,
+                   CurvesOnBins(run_.context, *run_.options.initial_model, data, watches, metrics));
+    }
     size_t curve = 0;
     for (Watch& watch : watches) {
       std::vector<double> now;
-      const TrainResult* resume = run_.options.resume;
-      const bool first = resume == nullptr && data.initial_scores.empty();
       if (first) {
         RAMET_ASSIGN(now, watch.Compute(run_.context, metrics, scores));
       }
@@ -124,8 +129,8 @@ class Measurements {
           curves_.back().values = resume->curves[curves_.size() - 1].values;
         } else if (first) {
           curves_.back().values.push_back(now[m]);
-        } else if (curve < data.initial_curves.size()) {
-          curves_.back().values = data.initial_curves[curve];
+        } else if (curve < initial_curves.size()) {
+          curves_.back().values = initial_curves[curve];
         } else {
           return InvalidArgument(
               "to continue from a model, make the data sets with the same "
@@ -219,10 +224,13 @@ Result<Model> FirstModel(const Run& run, const RowSelection& rows) {
     return model;
   }
   RAMET_RETURN_IF_ERROR(CheckInitialModel(*initial, run.train, *run.resolved.loss));
+  const auto has_own_scores = [&](const Dataset& data) {
+    return data.initial_scores.size() == initial->num_outputs() * data.num_rows;
+  };
   const bool has_scores =
-      !run.train.initial_scores.empty() &&
-      std::none_of(run.eval_sets.begin(), run.eval_sets.end(),
-                   [](const EvalSet& set) { return set.data->initial_scores.empty(); });
+      has_own_scores(run.train) &&
+      std::all_of(run.eval_sets.begin(), run.eval_sets.end(),
+                  [&](const EvalSet& set) { return has_own_scores(*set.data); });
   if (!has_scores)
     return InvalidArgument("to continue from a model, make the data sets with ContinueFrom().");
   if (initial->num_rounds() > static_cast<size_t>(run.parameters().max_iter))
