@@ -50,6 +50,7 @@ def folder(tmp_path_factory):
 
 RUNS = {
     "parquet": "a.parquet b.parquet c.parquet --label delay --drop late",
+    "one row group": "c.parquet --label delay --drop late",
     "weights, validation, early stopping": "a.parquet c.parquet --label delay --weight weight --drop late "
     "--valid valid.parquet --early-stopping true --n-iter-no-change 2 --max-iter 60",
     "classes by their looks": "a.parquet c.parquet --label late --drop delay --categorical hour",

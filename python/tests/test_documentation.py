@@ -49,6 +49,14 @@ def test_public_names_have_an_example(name: str) -> None:
         assert ">>>" in (found.__doc__ or "")
 
 
+def test_the_guide_on_dask_has_all_options() -> None:
+    job = pytest.importorskip("ramet.dask.job", reason="Dask is not installed")
+    text = (DOCS / "guides" / "dask.md").read_text(encoding="utf-8")
+    cells = re.findall(r"^\| (`[^|]*) \|", text[text.index("| name | default |") :], re.M)
+    listed = {name for cell in cells for name in re.findall(r"`(\w+)`", cell)}
+    assert listed == set(job.FitOptions.__dataclass_fields__) - {"on_round"}
+
+
 # ── "Coming from": a table's first column names the other library's parameters, its second Ramet's ──
 
 

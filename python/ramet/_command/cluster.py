@@ -131,14 +131,14 @@ def _train(run: _Run, client: Any) -> tuple[Any, int, int, float, float]:
     from ramet.dask.options import fit_options
     from ramet.dask.run import FitJob, fit
 
-    pieces = 2 * max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
+    workers = max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
     read = Options(run.columns, run.drop, run.types, run.missing, run.delimiter, run.format, 1, never)
 
     def survey(paths: list[bytes], read: Options) -> FileTable:
         names = [os.fsdecode(path) for path in paths]
         if not run.workers:  # workers of another's may be in another folder
             names = [os.path.abspath(name) for name in names]  # noqa: PTH100
-        return survey_files(client, names, read, pieces)
+        return survey_files(client, names, read, workers)
 
     run.on_stage("reading")
     table = survey(run.files, read)

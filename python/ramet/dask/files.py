@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import pyarrow as pa
@@ -41,13 +42,15 @@ class FilePart:
     file: str
     what: str = ""  # the pieces are
     pieces: tuple[int, ...] | None = None
-    rows: int | None = None
+    rows: int | None = None  # None: unknown, and all
+    first: int = 0  # the first row in the pieces
 
     def describe(self) -> str:
         if self.pieces is None:
             return self.file
         first, last = self.pieces[0], self.pieces[-1]
-        return f"{self.file}, " + (f"{self.what}s {first}-{last}" if last > first else f"{self.what} {first}")
+        pieces = f"{self.what}s {first}-{last}" if last > first else f"{self.what} {first}"
+        return f"{self.file}, {pieces}" + (f" from row {self.first + 1:,}" if self.first else "")
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,8 @@ class FileTable:
     def batches(self, part: FilePart) -> Iterator[Any]:
         """On a worker: a part's rows, in the schema of all."""
         pa.set_cpu_count(max(1, self.read.threads))
-        return iter(files.Stream([lambda: self._open(part)], self.schema, self.read))
+        batches = iter(files.Stream([lambda: self._open(part)], self.schema, self.read))
+        return batches if part.rows is None else _range(batches, part.first, part.rows)
 
     def _open(self, part: FilePart) -> Source:
         if self.format == "csv":
@@ -72,11 +76,22 @@ class FileTable:
         return open_one(part.file, self.read, part.pieces)
 
 
+def _range(batches: Iterator[Any], first: int, rows: int) -> Iterator[Any]:
+    for batch in batches:
+        if rows == 0:
+            return
+        if first < batch.num_rows:
+            cut = batch.slice(first, rows)
+            rows -= cut.num_rows
+            yield cut
+        first = max(0, first - batch.num_rows)
+
+
 # ── At the client ──
 
 
-def survey_files(client: Any, paths: list[str], read: Options, pieces: int) -> FileTable:
-    """Schema and parts of files; of about `pieces` parts or more where the files allow it.
+def survey_files(client: Any, paths: list[str], read: Options, workers: int) -> FileTable:
+    """Schema and parts of files: at least two parts for a worker, where the files allow it.
 
     Raises
     ------
@@ -91,17 +106,29 @@ def survey_files(client: Any, paths: list[str], read: Options, pieces: int) -> F
     open_one = files.open_parquet if format == "parquet" else files.open_feather
     own = files.common_schema(paths, (open_one(path, read) for path in paths), replace(read, types=[]))
     size = sum(os.path.getsize(path) for path in paths)  # noqa: PTH202
-    cut = _cut_parquet if format == "parquet" else _cut_feather
-    parts = [part for path in paths for part in cut(path, max(1, min(PART_BYTES, size // max(1, pieces))))]
+    limit = max(1, min(PART_BYTES, size // (2 * workers)))
+    if format == "parquet":
+        parts = _cut_parquet(paths, limit, workers)
+    else:
+        parts = [part for path in paths for part in _cut_feather(path, limit)]
     return FileTable(format, parts, read, own, types.apply_flags(own, read.types))
 
 
-def _cut_parquet(path: str, limit: int) -> Iterator[FilePart]:
-    with files.reading(path):
-        footer = pq.read_metadata(path)
-    groups = [footer.row_group(i) for i in range(footer.num_row_groups)]
-    for pieces in _runs([group.total_byte_size for group in groups], limit):
-        yield FilePart(path, "row group", pieces, sum(groups[i].num_rows for i in pieces))
+def _cut_parquet(paths: list[str], limit: int, workers: int) -> list[FilePart]:
+    groups: list[list[Any]] = []
+    for path in paths:
+        with files.reading(path):
+            footer = pq.read_metadata(path)
+        groups.append([footer.row_group(i) for i in range(footer.num_row_groups)])
+    # Fewer groups than workers: these read a group together, and each keeps its share of the rows.
+    shares = -(-workers // max(1, sum(map(len, groups))))
+    parts = []
+    for path, own in zip(paths, groups, strict=True):
+        for pieces in _runs([group.total_byte_size for group in own], limit):
+            rows = sum(own[i].num_rows for i in pieces)
+            cuts = [rows * share // shares for share in range(shares + 1)]
+            parts += [FilePart(path, "row group", pieces, b - a, a) for a, b in pairwise(cuts)]
+    return parts
 
 
 def _cut_feather(path: str, limit: int) -> Iterator[FilePart]:
