@@ -11,6 +11,7 @@ struct PyRoundReport {
   size_t round, rounds;
   double seconds, learning_rate;
   nb::dict values;
+  std::shared_ptr<const RoundReport*> engines;  // null once the callback has returned
 };
 
 struct PyTrainResult {
@@ -78,6 +79,20 @@ PyTrainResult FromState(const nb::tuple& state) {
           nb::cast<nb::dict>(state[6])};
 }
 
+// The rounds that a report tells of.
+PyTrainResult ResultSoFar(const PyRoundReport& self) {
+  const RoundReport* report = *self.engines;
+  if (report == nullptr)
+    Raise(PyExc_RuntimeError, "the rounds so far can be had within on_round only.");
+  TrainResult result;
+  result.model = *report->model;
+  result.curves.assign(report->curves.begin(), report->curves.end());
+  result.validates = report->validates;
+  result.best_round = report->round;
+  result.seconds = report->seconds;
+  return ToPython(std::move(result));
+}
+
 // What the caller may give, and the engine's options that call it. Lives while training runs.
 struct Callbacks {
   nb::object on_round, learning_rate, gradients;
@@ -86,9 +101,14 @@ struct Callbacks {
     return run.Call([&]() -> bool {
       nb::dict values;
       for (const Curve& curve : report.curves) values[KeyOf(curve)] = curve.values.back();
-      const nb::object answer = on_round(nb::cast(PyRoundReport{
-          report.round, report.rounds, report.seconds, report.learning_rate, values}));
-      return static_cast<bool>(nb::bool_(answer));
+      const auto engines = std::make_shared<const RoundReport*>(&report);
+      const nb::object told = nb::cast(PyRoundReport{report.round, report.rounds, report.seconds,
+                                                     report.learning_rate, values, engines});
+      struct Reset {
+        const RoundReport*& pointer;
+        ~Reset() { pointer = nullptr; }
+      } reset{*engines};
+      return static_cast<bool>(nb::bool_(on_round(told)));
     });
   }
 
@@ -199,7 +219,8 @@ void AddTrain(nb::module_& module) {
       .def_ro("rounds", &PyRoundReport::rounds)
       .def_ro("seconds", &PyRoundReport::seconds)
       .def_ro("learning_rate", &PyRoundReport::learning_rate)
-      .def_ro("values", &PyRoundReport::values);
+      .def_ro("values", &PyRoundReport::values)
+      .def("result", &ResultSoFar);
   nb::class_<PyTrainResult>(module, "TrainResult")
       .def_ro("model", &PyTrainResult::model)
       .def_ro("history", &PyTrainResult::history)

@@ -262,6 +262,7 @@ class RoundReport:
     seconds: float
     learning_rate: float
     values: dict[tuple[str, str], float]  # (set name, metric name) -> value; the watched pair comes first
+    def result(self) -> TrainResult: ...  # of the rounds so far, a copy; within on_round only
 
 class TrainResult:
     model: Model

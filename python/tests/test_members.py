@@ -43,6 +43,23 @@ def test_rounds_so_far_are_gone_on_from() -> None:
     assert not rest.stopped
 
 
+def test_a_report_has_the_rounds_so_far() -> None:
+    data = whole(*rows_of())
+    kept: list[tuple[_core.RoundReport, _core.TrainResult]] = []
+    expected = _core.train(
+        _core.Context(1), PARAMETERS, data, watch_training=True, on_round=lambda r: kept.append((r, r.result()))
+    )
+    for report, so_far in kept:
+        assert so_far.model.digest == expected.model.first_rounds(report.round).digest
+        assert so_far.history[("train", "rmse")] == expected.history[("train", "rmse")][: report.round + 1]
+    rest = _core.train(
+        _core.Context(1), PARAMETERS, data, watch_training=True, so_far=pickle.loads(pickle.dumps(kept[6][1]))
+    )
+    assert (rest.model.digest, rest.history) == (expected.model.digest, expected.history)
+    with pytest.raises(RuntimeError, match="within on_round"):
+        kept[0][0].result()
+
+
 def test_rounds_of_other_data_are_refused() -> None:
     first = _core.train(_core.Context(1), PARAMETERS, whole(*rows_of()))
     with pytest.raises(ValueError, match="trained on other data"):

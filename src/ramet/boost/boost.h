@@ -66,6 +66,7 @@ struct RoundReport {
   double learning_rate = 0;
   bool validates = false;  // curves as in TrainResult
   std::span<const Curve> curves;
+  const Model* model = nullptr;  // with the trees so far
 };
 
 // Wall-clock seconds by step, for people who tune.

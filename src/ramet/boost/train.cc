@@ -166,7 +166,7 @@ Result<bool> ShallStop(const Run& run, size_t round, double learning_rate,
   RAMET_ASSIGN(const bool stop,
                run.options.on_round({round + 1, static_cast<size_t>(run.parameters().max_iter),
                                      SecondsSince(run.begin), learning_rate, result.validates,
-                                     result.curves}));
+                                     result.curves, &result.model}));
   char any = stop;
   AllReduce(run.context, any, [](char& into, char from) { into |= from; });
   return any != 0;
