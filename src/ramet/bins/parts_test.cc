@@ -117,7 +117,7 @@ std::vector<size_t> RandomCuts(size_t rows, Random& random) {
 
 Context OnSomeThreads(Random& random) {
   Context context;
-  context.threads = 1 + static_cast<int>(random() % 3);
+  context.threads = 1 + static_cast<int>(random() % 2);
   context.isa = SupportedIsas()[random() % SupportedIsas().size()];
   return context;
 }
