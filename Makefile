@@ -47,9 +47,10 @@ python: release  ## install the Python package into .venv, as users do with pip
 wheel: release  ## build/wheels: a wheel that needs nothing of the system (WHEEL_PYTHONS="python3.10 …" for several)
 	@scripts/wheel.sh $(WHEEL_PYTHONS)
 
-demo: release  ## train on the flights of 2013 and prove that the model is the same everywhere
+demo: python  ## train on the flights of 2013, on Dask too, and prove that the model is the same everywhere
 	@scripts/bootstrap.sh examples/flights/requirements.txt
 	@$(PYTHON) examples/flights/demo.py --ramet build/release/src/cli/ramet
+	@$(PYTHON) examples/flights/on_dask.py --ramet .venv/bin/ramet
 
 docs: python  ## build/docs: the documentation, with its pictures drawn and its links checked
 	@scripts/bootstrap.sh docs/requirements.txt
