@@ -3,6 +3,7 @@
 import itertools
 import subprocess
 import sys
+import warnings
 
 import dask
 import dask.array as da
@@ -12,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from dask.base import is_dask_collection
+from ramet.dask.clients import NEWEST, check_release
 from ramet.dask.predict import predict_lazily
 
 from ramet import HistGradientBoostingClassifier, HistGradientBoostingRegressor
@@ -191,6 +193,17 @@ def test_dask_is_imported_by_those_who_use_it_only():
     done = run(f"import sys; {FIT}; m.predict(np.eye(40)); print({{'dask', 'distributed'}} & set(sys.modules))")
 
     assert (done.stdout, done.returncode) == ("set()\n", 0), done.stderr
+
+
+def test_releases_of_dask():
+    with pytest.raises(ImportError, match=r"distributed 2025\.12\.0 is too old.*2026\.1\.0"):
+        check_release("2025.12.0")
+    with pytest.warns(UserWarning, match="newer than the releases"):
+        check_release("2099.1.0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check_release("2026.1.0")
+        check_release(".".join(map(str, NEWEST)) + ".9")
 
 
 def test_without_distributed_fit_says_what_to_install():

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 sys.path.insert(0, str(DOCS / "extensions"))
 examples = pytest.importorskip("examples", reason="sybil is not installed: pip install -r docs/requirements.txt")
-for needed in ("matplotlib", "onnxruntime", "pandas", "polars"):
+for needed in ("distributed", "matplotlib", "onnxruntime", "pandas", "polars"):
     pytest.importorskip(needed)
 
 PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]

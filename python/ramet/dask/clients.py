@@ -29,7 +29,7 @@ def client_of(client: Any = None) -> Any:
             "X is a Dask collection, and training on it needs the package distributed. Install it with "
             "pip install 'ramet[dask]', or bring the rows here with .compute()."
         ) from None
-    _check_release(version("distributed"))
+    check_release(version("distributed"))
     if client is not None:
         if not isinstance(client, distributed.Client):
             raise TypeError(f"client must be a distributed.Client, not {type(client).__name__}.")
@@ -44,7 +44,7 @@ def client_of(client: Any = None) -> Any:
         ) from None
 
 
-def _check_release(text: str) -> None:
+def check_release(text: str) -> None:
     numbers = tuple(int(part) for part in text.split(".")[:3] if part.isdigit())
     if numbers < OLDEST:
         oldest = ".".join(map(str, OLDEST))
