@@ -15,6 +15,9 @@ FUZZ_ITERATIONS ?= 100000
 PROPERTY_CASES ?= 400
 # Pythons that `make wheel` builds for; from 3.12 on one wheel serves all later ones.
 WHEEL_PYTHONS ?= $(PYTHON)
+# Random fault schedules of `make chaos`, and the seed of the first.
+CHAOS_SCHEDULES ?= 200
+CHAOS_SEED ?= 0
 # Data and settings of `make bench`, as bench/compare.py takes them.
 BENCH_ARGUMENTS ?= --rows 1000000 --rounds 100 --depth 8 --threads 1 2
 
@@ -29,7 +32,7 @@ export CMAKE_CXX_COMPILER_LAUNCHER := $(shell command -v ccache)
 SOURCES = $(shell git ls-files '*.h' '*.cc' '*.cpp')
 PRESETS := release debug asan tsan
 
-.PHONY: build bootstrap python wheel demo docs test test-all test-long test-asan test-tsan test-wheel test-docs bench format lint install clean help $(PRESETS)
+.PHONY: build bootstrap python wheel demo docs test test-all test-long test-asan test-tsan test-wheel test-docs chaos bench format lint install clean help $(PRESETS)
 
 build: release  ## build the library and the command (the default)
 
@@ -74,6 +77,10 @@ test-asan: asan
 
 test-tsan: tsan
 	@ctest --preset tsan
+
+# Some 20 minutes. Each schedule prints its seed: `make chaos CHAOS_SCHEDULES=1 CHAOS_SEED=17` repeats it.
+chaos: python  ## fits on real worker processes that are killed, frozen, retired and added at random
+	@$(PYTHON) python/tests/dask_chaos.py --schedules $(CHAOS_SCHEDULES) --seed $(CHAOS_SEED)
 
 test-wheel: wheel  ## the wheel in fresh environments, without a compiler and a source tree
 	@$(PYTHON) tests/wheel_test.py build/wheels/*.whl

@@ -1,9 +1,7 @@
 """Rows that workers generate, part by part, and what one machine makes of the same table."""
 
-import os
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 from ramet.dask.rows import Rows, naming
@@ -20,16 +18,18 @@ class Recipe:
     seed: int = 0
     noise: bool = False  # comes out differently each time
     bad_row: int = -1  # has a label that is no number
-    log: str = ""  # a folder: a file for each time that a part is made
+    seconds: float = 0.0  # that each part takes
+
+    def values(self, begin: int, end: int) -> np.ndarray:
+        return np.stack([self._row(row) for row in range(begin, end)]) if end > begin else np.empty((0, 4))
 
     def table(self, begin: int, end: int) -> _core.Table:
-        values = np.stack([self._row(row) for row in range(begin, end)]) if end > begin else np.empty((0, 4))
+        values = self.values(begin, end)
         if self.noise:
             values[:, 0] += np.random.default_rng().normal(size=len(values))
         if begin <= self.bad_row < end:
             values[self.bad_row - begin, 3] = np.nan
-        if self.log:
-            Path(self.log, f"{begin} {os.getpid()} {time.time_ns()}").touch()
+        time.sleep(self.seconds)
         return _core.Table.from_arrays([*FEATURES, "y"], [values[:, :3], values[:, 3]])
 
     def _row(self, row: int) -> np.ndarray:
@@ -68,6 +68,28 @@ class GeneratedRows(Rows):
 
     def release(self):
         pass
+
+
+def _call_scattered(function, name, block, *args):
+    with naming(name):
+        return function(_core.Table.from_arrays([*FEATURES, "y"], [block[:, :3], block[:, 3]]), *args)
+
+
+@dataclass
+class ScatteredRows(GeneratedRows):
+    """Parts that nobody can make again: the client made them, and workers hold them."""
+
+    blocks: list = field(default_factory=list)
+
+    def scatter(self, client):
+        ends = np.cumsum(self.lengths)
+        blocks = [self.recipe.values(end - length, end) for end, length in zip(ends, self.lengths, strict=True)]
+        self.blocks = [client.scatter(block, hash=False) for block in blocks]
+        return self
+
+    def submit(self, client, function, part, *args, key, **options):
+        given = (function, self.describe(part), self.blocks[part], *args)
+        return client.submit(_call_scattered, *given, key=key, pure=False, **options)
 
 
 def parameters(**given):

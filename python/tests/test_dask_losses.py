@@ -12,38 +12,32 @@ import pytest
 
 pytest.importorskip("distributed")
 
-import dask
+from dask_chaos import Playground
 from distributed import Client, LocalCluster
-from generated_rows import GeneratedRows, Recipe, alone, parameters, same_rate, slow_rate
-from ramet.dask.errors import MembersError, NotDeterministicError, NoWorkersError
+from distributed.security import Security
+from generated_rows import GeneratedRows, Recipe, ScatteredRows, alone, parameters, same_rate, slow_rate
+from ramet.dask.errors import DataLostError, MembersError, NotDeterministicError, NoWorkersError
 from ramet.dask.run import FitJob, FitOptions, fit, fit_async
 
 from ramet import _core
 
 OPTIONS = FitOptions(silent_after=1.0, connect_timeout=3.0, worker_timeout=20.0)
 SLOW = FitJob(parameters(max_iter=40), learning_rate=slow_rate)
+LONG = FitJob(parameters(max_iter=100), learning_rate=slow_rate)
 FOUR = GeneratedRows((250,) * 4)
 
 
 @pytest.fixture(scope="module")
-def cluster():
-    """Three worker processes. Dead ones are replaced."""
-    with (
-        dask.config.set({"distributed.comm.timeouts.connect": "5s"}),
-        LocalCluster(n_workers=3, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=":0") as it,
-    ):
+def playground():
+    with Playground() as it:
         yield it
 
 
 @pytest.fixture
-def client(cluster):
-    with Client(cluster) as it:
-        cluster.scale(3)
-        deadline = time.monotonic() + 30
-        while len(workers_of(it)) < 3:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-        yield it
+def client(playground):
+    """Of three or more worker processes. Dead ones are replaced."""
+    playground.heal()
+    return playground.client
 
 
 @contextlib.contextmanager
@@ -62,6 +56,12 @@ def workers_of(client):
 
 def pids(client):
     return client.run(os.getpid)
+
+
+def sole_holder(client, known):
+    """The process of a worker that alone holds some part."""
+    holders = [where for key, where in client.who_has().items() if key.startswith("ramet_part-")]
+    return known[next(where[0] for where in holders if len(where) == 1)]
 
 
 def expected(job=SLOW, **more):
@@ -187,6 +187,23 @@ def test_an_asynchronous_client():
     assert asyncio.run(run()) == {alone(parameters(max_iter=8)).model.digest}
 
 
+def test_certificates_of_the_cluster_are_used():
+    """Members of a TLS cluster talk in TLS; a member without its certificate could not take part."""
+    security = Security.temporary()
+    with (
+        LocalCluster(
+            n_workers=2, processes=False, protocol="tls://", security=security, host="127.0.0.1", dashboard_address=":0"
+        ) as local,
+        Client(local) as client,
+    ):
+        job = FitJob(parameters(max_iter=8))
+        secret = fit(client, FOUR, {}, job, OPTIONS)
+        open_ = fit(client, FOUR, {}, job, replace(OPTIONS, channel="tcp"))
+    assert secret.result.model.digest == open_.result.model.digest == expected(job)
+    with threads(1) as client, pytest.raises(ValueError, match="certificates"):
+        fit(client, FOUR, {}, job, replace(OPTIONS, channel="tls"))
+
+
 # ── With losses, on real processes ──
 
 
@@ -231,9 +248,8 @@ def test_a_frozen_worker_is_removed_and_does_no_harm_when_it_thaws(client):
 def test_a_retired_worker_hands_over(client):
     victim = sorted(workers_of(client))[2]
     on_round = at_round(10, lambda: client.retire_workers([victim]))
-    job = replace(SLOW, parameters=parameters(max_iter=150))
-    outcome = fit(client, FOUR, {}, job, replace(OPTIONS, on_round=on_round))
-    assert outcome.result.model.digest == expected(job)
+    outcome = fit(client, FOUR, {}, LONG, replace(OPTIONS, on_round=on_round))
+    assert outcome.result.model.digest == expected(LONG)
     assert outcome.report.interruptions
 
 
@@ -252,18 +268,21 @@ def test_a_source_that_comes_out_differently_is_named(client, tmp_path):
     known = pids(client)
     path = tmp_path / "model.ramet"
 
-    def kill_the_only_holder():
-        holders = (where for key, where in client.who_has().items() if key.startswith("ramet_part-"))
-        os.kill(known[next(where[0] for where in holders if len(where) == 1)], signal.SIGKILL)
-
-    options = replace(
-        OPTIONS, on_round=at_round(15, kill_the_only_holder), checkpoint_path=str(path), checkpoint_every=5
-    )
-    job = replace(SLOW, parameters=parameters(max_iter=100))
+    kill = at_round(15, lambda: os.kill(sole_holder(client, known), signal.SIGKILL))
+    options = replace(OPTIONS, on_round=kill, checkpoint_path=str(path), checkpoint_every=5)
     with pytest.raises(NotDeterministicError, match="of the generated rows came out differently") as caught:
-        fit(client, GeneratedRows((250,) * 4, Recipe(noise=True)), {}, job, options)
+        fit(client, GeneratedRows((250,) * 4, Recipe(noise=True)), {}, LONG, options)
     assert caught.value.result.model.num_rounds >= 14
     assert _core.Model.load(str(path)).num_rounds >= 14
+
+
+def test_rows_that_cannot_be_made_again_are_named(client):
+    kill = at_round(15, lambda: os.kill(sole_holder(client, known), signal.SIGKILL))
+    known = pids(client)
+    rows = ScatteredRows((250,) * 4).scatter(client)
+    with pytest.raises(DataLostError, match=r"part \d of the generated rows was lost with its worker") as caught:
+        fit(client, rows, {}, LONG, replace(OPTIONS, on_round=kill))
+    assert caught.value.result.model.num_rounds >= 14
 
 
 def test_a_part_that_kills_its_worker_is_named(client):

@@ -215,9 +215,7 @@ class Driver:
         future = self._epochs[epoch].members[seat.worker]
         key = f"ramet_end-{self.id}-{epoch}-{seat.rank}"
         try:
-            end = await self.client.gather(
-                self._on_worker(seat.worker, member.end_of, future, key=key), asynchronous=True
-            )
+            end = await self._on_worker(seat.worker, member.end_of, future, key=key)
         except Exception as error:
             if self.client.status != "running":
                 raise
@@ -261,7 +259,7 @@ class Driver:
             tasks.append((parts, self._on_worker(seat.worker, member.feed, *args, key=key)))
         for parts, task in tasks:
             try:
-                fed = await self.client.gather(task, asynchronous=True)
+                fed = await task
             except MemoryError:
                 fed = None
             except Exception as error:
@@ -330,7 +328,7 @@ class Driver:
     # Trees so far -----------------------------------------------------------------------------------------------------
     async def _fetch(self, epoch: int, worker: str) -> None:
         try:
-            kept: member.Kept = await self.client.gather(self._epochs[epoch].members[worker], asynchronous=True)
+            kept: member.Kept = await self._epochs[epoch].members[worker]
         except Exception as error:
             log.info("fit %s: the trees of %s could not be had: %r", self.id, worker, error)
             self._post(m.Fetched(epoch, worker, -1))

@@ -190,6 +190,8 @@ class Member:
             return self._train(peers)
         except OSError as error:
             return self._ended(Reason.BROKEN, detail=f"{self.worker.address}: {error}")
+        except ValueError as error:
+            return self._ended(Reason.BROKEN, error=error)
         finally:
             self._close()
 

@@ -164,7 +164,7 @@ class Preparation:
 
     async def _result(self, future: Future[Any], parts: Mapping[PartId, Future[Any] | int]) -> Any:
         try:
-            return await self.client.gather(future, asynchronous=True)
+            return await future
         except Exception as error:
             raise self.named(error, parts) from error
 

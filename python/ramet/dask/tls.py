@@ -14,14 +14,14 @@ def tls_of(security: Any, channel: str, address: str) -> _core.Tls | None:
 
     Raises
     ------
-    OSError
+    ValueError
         With channel "tls" on a cluster without certificates.
     """
     if channel == "tcp" or (channel == "auto" and not address.startswith("tls://")):
         return None
     files = [security.tls_ca_file, security.tls_worker_cert, security.tls_worker_key]
     if not all(files):
-        raise OSError(
+        raise ValueError(
             "channel='tls', but the cluster's workers have no certificates. Start them with distributed.Security, or "
             "use channel='auto'."
         )
