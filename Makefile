@@ -32,7 +32,7 @@ export CMAKE_CXX_COMPILER_LAUNCHER := $(shell command -v ccache)
 SOURCES = $(shell git ls-files '*.h' '*.cc' '*.cpp')
 PRESETS := release debug asan tsan
 
-.PHONY: build bootstrap python wheel demo docs test test-all test-long test-asan test-tsan test-wheel test-docs chaos bench format lint install clean help $(PRESETS)
+.PHONY: build bootstrap python wheel demo docs test test-all test-long test-asan test-tsan test-wheel test-docs chaos scale-report bench format lint install clean help $(PRESETS)
 
 build: release  ## build the library and the command (the default)
 
@@ -89,6 +89,11 @@ test-wheel: wheel  ## the wheel in fresh environments, without a compiler and a 
 test-docs: docs
 	@$(PYTHON) -m pytest python/tests/test_documentation.py
 	@$(PYTHON) tests/notebook_test.py
+
+SCALE ?= --rows 20000000 --parts 32
+scale-report: python  ## docs/performance.md: without Dask, on one node, on many, beside xgboost.dask and lightgbm.dask (SCALE="--rows …")
+	@scripts/bootstrap.sh bench/requirements.txt
+	@PYTHONPATH=bench $(PYTHON) bench/scaling.py --page $(SCALE)
 
 bench: release  ## compare with LightGBM, XGBoost, CatBoost and scikit-learn (long)
 	@scripts/bootstrap.sh bench/requirements.txt

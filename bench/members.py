@@ -4,8 +4,8 @@
 
 Trains the same rows by one process with M threads and by M processes with one thread each, over TCP on this machine,
 alternating. Prints seconds, the efficiency (one process / members), each member's steps, and what went over the wire. A
-JSON line at the end. Digests must be equal. With --cpu, processor seconds of all members are compared instead: what a busy
-machine can still tell.
+JSON line at the end. Digests must be equal. With --cpu, processor seconds of all members are compared instead: what a
+busy machine can still tell.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import multiprocessing
 import os
 import statistics
 import time
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,7 @@ def table_of(rows: Rows) -> _core.Table:
 def parts_of(rows: Rows, count: int, parameters: dict[str, str]) -> tuple[_core.Binning, list[_core.Part]]:
     context = _core.Context(os.cpu_count())
     borders = np.linspace(0, len(rows[1]), count + 1).astype(int)
-    pieces = [(rows[0][a:b], rows[1][a:b]) for a, b in zip(borders[:-1], borders[1:], strict=True)]
+    pieces = [(rows[0][a:b], rows[1][a:b]) for a, b in pairwise(borders)]
     survey = _core.Survey.merge(
         [_core.Survey.of(context, table_of(piece), label="y", classification=True) for piece in pieces]
     )
