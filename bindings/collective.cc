@@ -211,14 +211,14 @@ void AddCollective(nb::module_& module) {
   nb::class_<PyListener>(module, "Listener")
       .def(
           "__init__",
-          [](PyListener* self, std::string host, int64_t port, const Tls* tls) {
+          [](PyListener* self, std::string host, int64_t port, const Tls* tls, bool local) {
             Require(port >= 0 && port <= 65535, "port must be from 0 to 65535.");
-            new (self) PyListener{
-                ValueOrRaise(Listener::Open({std::move(host), static_cast<uint16_t>(port)},
-                                            tls == nullptr ? std::nullopt : std::optional(*tls)))};
+            new (self) PyListener{ValueOrRaise(
+                Listener::Open({std::move(host), static_cast<uint16_t>(port)},
+                               tls == nullptr ? std::nullopt : std::optional(*tls), local))};
           },
           nb::arg("host") = "0.0.0.0", nb::arg("port") = 0, nb::kw_only(),
-          nb::arg("tls").none() = nb::none())
+          nb::arg("tls").none() = nb::none(), nb::arg("local") = true)
       .def_prop_ro("port", [](const PyListener& self) { return self.listener.port(); })
       .def("close", [](PyListener& self) { self.listener.Close(); });
   module.def("connect", ConnectAll, nb::arg("listener"), nb::kw_only(), nb::arg("rank"),

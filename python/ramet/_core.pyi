@@ -224,7 +224,9 @@ class Tls:
 
 class Listener:
     """A port that members of one group after another connect to. Listens at once."""
-    def __init__(self, host: str = "0.0.0.0", port: int = 0, *, tls: Tls | None = None) -> None: ...
+    def __init__(self, host: str = "0.0.0.0", port: int = 0, *, tls: Tls | None = None, local: bool = True) -> None: ...
+    # local: members of one machine and user use its own sockets (a name of this network namespace, no port), where
+    # they can: half of the processor time. The secret and `tls` are asked for there, too.
     port: int
     def close(self) -> None: ...
 

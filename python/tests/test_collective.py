@@ -18,9 +18,11 @@ from ramet import _core
 SECRET = bytes(range(16))
 
 
-def connect_all(size, *, secrets=None, tls=None, **options):
+def connect_all(size, *, secrets=None, tls=None, local=False, **options):
     """Collectives of all members, or the exception that each raised, in order of rank."""
-    listeners = [_core.Listener("127.0.0.1", tls=None if tls is None else tls[rank]) for rank in range(size)]
+    listeners = [
+        _core.Listener("127.0.0.1", tls=None if tls is None else tls[rank], local=local) for rank in range(size)
+    ]
     addresses = [("127.0.0.1", listener.port) for listener in listeners]
 
     def join(rank):
@@ -91,7 +93,16 @@ def channels(tls):
     def connect_tls(size):
         return connect_all(size, tls=[tls(name=("one", "two")[rank % 2]) for rank in range(size)])
 
-    return {"local": _core.local_group, "tcp": connect_all, "tls": connect_tls, "comm": carried_group}
+    def connect_machine(size):
+        return connect_all(size, local=True)
+
+    return {
+        "local": _core.local_group,
+        "tcp": connect_all,
+        "machine": connect_machine,
+        "tls": connect_tls,
+        "comm": carried_group,
+    }
 
 
 def in_threads(members, function):
@@ -99,7 +110,7 @@ def in_threads(members, function):
         return list(pool.map(function, members))
 
 
-@pytest.mark.parametrize("channel", ["local", "tcp", "tls", "comm"])
+@pytest.mark.parametrize("channel", ["local", "tcp", "machine", "tls", "comm"])
 @pytest.mark.parametrize("size", [1, 2, 5])
 def test_everybody_gets_everybodys_bytes(channels, channel, size):
     members = channels[channel](size)
@@ -118,7 +129,7 @@ def test_everybody_gets_everybodys_bytes(channels, channel, size):
         assert member.use["bytes_sent"] == (size - 1) * (3_100_002 + 4 * rank)
 
 
-@pytest.mark.parametrize("channel", ["local", "tcp", "tls", "comm"])
+@pytest.mark.parametrize("channel", ["local", "tcp", "machine", "tls", "comm"])
 def test_one_who_stops_ends_the_others(channels, channel):
     members = channels[channel](3)
     errors = []
@@ -326,6 +337,53 @@ def test_a_file_that_is_no_certificate_is_named(authorities):
         _core.Tls(good[0], good[1], str(authorities / "other-one.key"))
 
 
+def test_some_by_the_machine_and_some_by_tcp():
+    """One who must not use the machine's own sockets, or cannot, comes by TCP all the same."""
+    for locals_ in ((True, False, True), (False, True, True)):
+        listeners = [_core.Listener("127.0.0.1", local=local) for local in locals_]
+        addresses = [("127.0.0.1", listener.port) for listener in listeners]
+        with ThreadPoolExecutor(3) as pool:
+            members = list(
+                pool.map(
+                    lambda rank: _core.connect(listeners[rank], rank=rank, addresses=addresses, group=SECRET),  # noqa: B023
+                    range(3),
+                )
+            )
+        assert in_threads(members, lambda member: member.all_gather(bytes([member.rank])))[0] == [b"\0", b"\1", b"\2"]
+
+
+@pytest.mark.parametrize("words", [b"RAMET-1\n" + bytes(64), b""])
+def test_a_squatter_of_the_machines_own_name_keeps_nobody_out(words):
+    reserved = socket.socket()
+    reserved.bind(("127.0.0.1", 0))
+    port = reserved.getsockname()[1]
+    squatter = socket.socket(socket.AF_UNIX)
+    squatter.bind(f"\0ramet-{port}")
+    squatter.listen()
+    reserved.close()
+    listeners = [_core.Listener("127.0.0.1", port), _core.Listener("127.0.0.1")]
+    addresses = [("127.0.0.1", listener.port) for listener in listeners]
+    accepted = []
+
+    def answer():
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = squatter.accept()
+                connection.sendall(words)
+                accepted.append(connection)
+
+    threading.Thread(target=answer, daemon=True).start()
+    with ThreadPoolExecutor(2) as pool:
+        members = list(
+            pool.map(
+                lambda rank: _core.connect(listeners[rank], rank=rank, addresses=addresses, group=SECRET), range(2)
+            )
+        )
+    assert accepted
+    squatter.close()
+    assert in_threads(members, lambda member: member.all_gather(bytes([member.rank]))) == [[b"\0", b"\1"]] * 2
+
+
 def test_a_listener_serves_one_group_after_another():
     listeners = [_core.Listener("127.0.0.1") for _ in range(2)]
     addresses = [("127.0.0.1", listener.port) for listener in listeners]
@@ -384,9 +442,9 @@ def test_a_port_in_use_is_an_error_that_names_it():
         _core.connect(listener, rank=0, addresses=[("127.0.0.1", 1)], group=SECRET)
 
 
-def _process(pipe, rank, silent_after):
+def _process(pipe, rank, silent_after, local):
     """A member in a process of its own: exchanges until that fails, and tells when and why."""
-    listener = _core.Listener("127.0.0.1")
+    listener = _core.Listener("127.0.0.1", local=local)
     pipe.send(listener.port)
     addresses = pipe.recv()
     member = _core.connect(listener, rank=rank, addresses=addresses, group=SECRET, silent_after=silent_after)
@@ -411,12 +469,12 @@ def hold_the_gil(seconds):
 
 
 class Processes:
-    def __init__(self, size, silent_after):
+    def __init__(self, size, silent_after, local=False):
         context = multiprocessing.get_context("spawn")
         pipes = [context.Pipe() for _ in range(size)]
         self.pipes = [pipe for pipe, _ in pipes]
         self.processes = [
-            context.Process(target=_process, args=(theirs, rank, silent_after), daemon=True)
+            context.Process(target=_process, args=(theirs, rank, silent_after, local), daemon=True)
             for rank, (_, theirs) in enumerate(pipes)
         ]
         for process in self.processes:
@@ -448,8 +506,9 @@ class Processes:
             process.join()
 
 
-def test_a_killed_process_is_noticed_at_once():
-    with Processes(3, silent_after=10) as group:
+@pytest.mark.parametrize("local", [False, True])
+def test_a_killed_process_is_noticed_at_once(local):
+    with Processes(3, silent_after=10, local=local) as group:
         killed = group.signal(1, signal.SIGKILL)
         for rank in (0, 2):
             at, rounds, message, failed_member = group.end(rank)
@@ -459,8 +518,9 @@ def test_a_killed_process_is_noticed_at_once():
             assert failed_member == 1
 
 
-def test_a_frozen_process_is_noticed_and_finds_itself_expelled():
-    with Processes(3, silent_after=1) as group:
+@pytest.mark.parametrize("local", [False, True])
+def test_a_frozen_process_is_noticed_and_finds_itself_expelled(local):
+    with Processes(3, silent_after=1, local=local) as group:
         frozen = group.signal(1, signal.SIGSTOP)
         for rank in (0, 2):
             at, _, message, failed_member = group.end(rank)

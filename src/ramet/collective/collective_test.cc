@@ -263,6 +263,7 @@ TEST_P(OverChannel, UseCountsWhatWasSent) {
 std::vector<NamedChannel> AllChannels() {
   return {{"Local", testing::JoinLocal},
           {"Tcp", testing::JoinTcp},
+          {"Machine", testing::JoinMachine},
           {"Tls", testing::JoinTls},
           {"Comm", testing::JoinComm}};
 }

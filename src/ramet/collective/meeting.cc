@@ -36,7 +36,8 @@ Status Meeting::Run(Clock::time_point deadline, const std::function<bool()>& sto
     const Clock::time_point now = Clock::now();
     if (now >= deadline) return Missing();
     for (Dialled& dialled : dialled_) StepDialled(dialled, now);
-    AcceptCallers(now);
+    AcceptCallers(listener_.socket(), now);
+    if (listener_.local().valid()) AcceptCallers(listener_.local(), now);
     StepCallers(now);
     if (!complete()) Wait();
   }
@@ -50,6 +51,7 @@ Status Meeting::ResolveAll() {
       missing_ = static_cast<int>(member);
       return IoError(MemberName(options_, member) + ": " + addresses.error().message);
     }
+    if (!listener_.locally()) std::erase_if(*addresses, IsLocal);
     dialled_.emplace_back(member, *std::move(addresses));
   }
   return {};
@@ -83,7 +85,9 @@ void Meeting::Dial(Dialled& dialled, Clock::time_point now) {
   dialled.give_up = now + kConnectFor;
   const size_t which = dialled.attempts++ % dialled.addresses.size();
   Result<Descriptor> socket = StartConnect(dialled.addresses[which]);
-  if (socket.ok())
+  if (socket.ok() && !OfThisUser(*socket))
+    dialled.problem = "another user of this machine answers";
+  else if (socket.ok())
     dialled.handshake.emplace(
         Handshake::Dial(listener_.MakeChannel(*std::move(socket), true), group_, dialled.member));
   else
@@ -108,24 +112,26 @@ void Meeting::StepDialled(Dialled& dialled, Clock::time_point now) {
       dialled.handshake.reset();
       break;
     case Handshake::State::kUnderWay:
-      // Once connected it is for the other to answer, who may not have come this far yet.
-      if (!handshake.connected() && now >= dialled.give_up) {
-        dialled.problem = "no connection came about";
+      // Once connected it is for the other to answer, who may not have come this far yet. It may
+      // be somebody else, though, where there are other addresses.
+      if (now >= dialled.give_up && (!handshake.connected() || dialled.addresses.size() > 1)) {
+        dialled.problem = handshake.connected() ? "it does not answer" : "no connection came about";
         dialled.handshake.reset();
       }
   }
 }
 
-void Meeting::AcceptCallers(Clock::time_point now) {
+void Meeting::AcceptCallers(const Descriptor& listening, Clock::time_point now) {
   // More than the group needs are strangers'; the oldest goes, so that no crowd keeps members out.
   const size_t most = 2 * links_.size() + 64;
   for (size_t accepted = 0; accepted < most; ++accepted) {
-    Descriptor socket = Accept(listener_.socket());
+    Descriptor socket = Accept(listening);
     if (!socket.valid()) {
       // No descriptor left, perhaps: make room for the next look.
       if ((errno == EMFILE || errno == ENFILE) && !callers_.empty()) callers_.pop_front();
       return;
     }
+    if (!OfThisUser(socket)) continue;
     if (callers_.size() >= most) callers_.pop_front();
     callers_.push_back({Handshake::Answer(listener_.MakeChannel(std::move(socket), false), group_),
                         now + kCallerFor});
@@ -151,7 +157,8 @@ void Meeting::Admit(Handshake& handshake) {
 }
 
 void Meeting::Wait() {
-  std::vector<pollfd> descriptors{{listener_.socket().number(), POLLIN, 0}};
+  std::vector<pollfd> descriptors{{listener_.socket().number(), POLLIN, 0},
+                                  {listener_.local().number(), POLLIN, 0}};
   const Clock::time_point now = Clock::now();
   Clock::duration timeout = kLook;
   for (const Dialled& dialled : dialled_) {

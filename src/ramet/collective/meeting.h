@@ -46,7 +46,7 @@ class Meeting {
   Status ResolveAll();
   void Dial(Dialled& dialled, Clock::time_point now);
   void StepDialled(Dialled& dialled, Clock::time_point now);
-  void AcceptCallers(Clock::time_point now);
+  void AcceptCallers(const Descriptor& listening, Clock::time_point now);
   void StepCallers(Clock::time_point now);
   void Admit(Handshake& handshake);
   void Wait();

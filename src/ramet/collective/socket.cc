@@ -3,9 +3,11 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 #include <memory>
 #include <system_error>
@@ -18,6 +20,34 @@ constexpr int kBacklog = 256;
 struct FreeAddresses {
   void operator()(addrinfo* found) const { freeaddrinfo(found); }
 };
+
+// Two of them suffice while one is read; more would leave the processor's cache.
+constexpr int kLocalBuffer = 1 << 19;
+
+SocketAddress LocalAddress(uint16_t port) {
+  SocketAddress address;
+  auto& local = reinterpret_cast<sockaddr_un&>(address.storage);
+  local.sun_family = AF_UNIX;
+  // A name that begins with a zero byte is no file.
+  const std::string name = '\0' + ("ramet-" + std::to_string(port));
+  std::memcpy(local.sun_path, name.data(), name.size());
+  address.length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size());
+  return address;
+}
+
+const sockaddr* Pointer(const SocketAddress& address) {
+  return reinterpret_cast<const sockaddr*>(&address.storage);
+}
+
+// Whether an interface of this machine has the address.
+bool OfThisMachine(SocketAddress address) {
+  if (address.storage.ss_family == AF_INET6)
+    reinterpret_cast<sockaddr_in6&>(address.storage).sin6_port = 0;
+  else
+    reinterpret_cast<sockaddr_in&>(address.storage).sin_port = 0;
+  const Descriptor probe(socket(address.storage.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  return probe.valid() && bind(probe.number(), Pointer(address), address.length) == 0;
+}
 
 Result<std::vector<SocketAddress>> LookUp(const Endpoint& endpoint, int flags) {
   addrinfo hints{};
@@ -42,8 +72,24 @@ Result<std::vector<SocketAddress>> LookUp(const Endpoint& endpoint, int flags) {
   return addresses;
 }
 
-void SetFlag(int socket, int level, int name, int value) {
-  setsockopt(socket, level, name, &value, sizeof value);  // a wish: failure is no error
+void Set(const Descriptor& socket, int level, int name, int value) {
+  // A wish: failure is no error.
+  setsockopt(socket.number(), level, name, &value, sizeof value);
+}
+
+void SetOptions(const Descriptor& connection, sa_family_t family) {
+  if (family != AF_UNIX) {
+    Set(connection, IPPROTO_TCP, TCP_NODELAY, 1);
+  } else {
+    Set(connection, SOL_SOCKET, SO_SNDBUF, kLocalBuffer);
+  }
+}
+
+sa_family_t FamilyOf(const Descriptor& socket) {
+  SocketAddress address;
+  address.length = sizeof address.storage;
+  getsockname(socket.number(), reinterpret_cast<sockaddr*>(&address.storage), &address.length);
+  return address.storage.ss_family;
 }
 
 }  // namespace
@@ -60,7 +106,29 @@ std::string Endpoint::Text() const {
 
 std::string ErrnoText(int number) { return std::generic_category().message(number); }
 
-Result<std::vector<SocketAddress>> Resolve(const Endpoint& endpoint) { return LookUp(endpoint, 0); }
+Result<std::vector<SocketAddress>> Resolve(const Endpoint& endpoint) {
+  RAMET_ASSIGN(std::vector<SocketAddress> addresses, LookUp(endpoint, 0));
+  if (OfThisMachine(addresses.front()))
+    addresses.insert(addresses.begin(), LocalAddress(endpoint.port));
+  return addresses;
+}
+
+Descriptor ListenLocally(uint16_t port) {
+  Descriptor listening(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  const SocketAddress address = LocalAddress(port);
+  if (listening.valid() && (bind(listening.number(), Pointer(address), address.length) != 0 ||
+                            listen(listening.number(), kBacklog) != 0))
+    listening.Close();
+  return listening;
+}
+
+bool OfThisUser(const Descriptor& connection) {
+  if (FamilyOf(connection) != AF_UNIX) return true;
+  ucred other{};
+  socklen_t length = sizeof other;
+  return getsockopt(connection.number(), SOL_SOCKET, SO_PEERCRED, &other, &length) == 0 &&
+         (other.uid == geteuid() || other.uid == 0);
+}
 
 Result<Descriptor> ListenOn(const Endpoint& endpoint) {
   RAMET_ASSIGN(const std::vector<SocketAddress> addresses, LookUp(endpoint, AI_PASSIVE));
@@ -72,11 +140,9 @@ Result<Descriptor> ListenOn(const Endpoint& endpoint) {
       problem = errno;
       continue;
     }
-    SetFlag(listening.number(), SOL_SOCKET, SO_REUSEADDR, 1);
-    if (address.storage.ss_family == AF_INET6)
-      SetFlag(listening.number(), IPPROTO_IPV6, IPV6_V6ONLY, 0);
-    if (bind(listening.number(), reinterpret_cast<const sockaddr*>(&address.storage),
-             address.length) == 0 &&
+    Set(listening, SOL_SOCKET, SO_REUSEADDR, 1);
+    if (address.storage.ss_family == AF_INET6) Set(listening, IPPROTO_IPV6, IPV6_V6ONLY, 0);
+    if (bind(listening.number(), Pointer(address), address.length) == 0 &&
         listen(listening.number(), kBacklog) == 0)
       return listening;
     problem = errno;
@@ -98,7 +164,7 @@ uint16_t PortOf(const Descriptor& listening) {
 
 Descriptor Accept(const Descriptor& listening) {
   Descriptor accepted(accept4(listening.number(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
-  if (accepted.valid()) SetFlag(accepted.number(), IPPROTO_TCP, TCP_NODELAY, 1);
+  if (accepted.valid()) SetOptions(accepted, FamilyOf(accepted));
   return accepted;
 }
 
@@ -106,10 +172,8 @@ Result<Descriptor> StartConnect(const SocketAddress& address) {
   Descriptor connecting(
       socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!connecting.valid()) return IoError("no socket: " + ErrnoText(errno) + ".");
-  SetFlag(connecting.number(), IPPROTO_TCP, TCP_NODELAY, 1);
-  if (connect(connecting.number(), reinterpret_cast<const sockaddr*>(&address.storage),
-              address.length) != 0 &&
-      errno != EINPROGRESS)
+  SetOptions(connecting, address.storage.ss_family);
+  if (connect(connecting.number(), Pointer(address), address.length) != 0 && errno != EINPROGRESS)
     return IoError(ErrnoText(errno));
   return connecting;
 }

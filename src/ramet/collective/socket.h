@@ -45,12 +45,23 @@ struct SocketAddress {
   socklen_t length = 0;
 };
 
-// All addresses of an endpoint, at least one. May ask a name server, if it is a name.
+// Whether it is the machine's own, see Resolve.
+inline bool IsLocal(const SocketAddress& address) { return address.storage.ss_family == AF_UNIX; }
+
+// All addresses of an endpoint, at least one. An endpoint of this machine has one more, the first:
+// the machine's own socket of that port (ListenLocally), which costs half of TCP. May ask a name
+// server, if it is a name.
 Result<std::vector<SocketAddress>> Resolve(const Endpoint& endpoint);
 
 // A listening socket; port 0 takes a free one. `::` hears IPv4 too. An error names the endpoint.
 Result<Descriptor> ListenOn(const Endpoint& endpoint);
 uint16_t PortOf(const Descriptor& listening);
+// What those of this machine and user may call instead of `port`; invalid if another has it. Its
+// name is no file, and is known to this network namespace alone.
+Descriptor ListenLocally(uint16_t port);
+// Whether a connection is of this machine and its other end of this user (or of the superuser), or
+// of no kind that could tell.
+bool OfThisUser(const Descriptor& connection);
 // The next one who called; invalid if there is none now.
 Descriptor Accept(const Descriptor& listening);
 // Begins to connect: writable once it is, or has failed (ErrorOf).

@@ -334,9 +334,9 @@ void TcpCollective::Leave() {
 
 }  // namespace
 
-Result<Listener> Listener::Open(const Endpoint& endpoint, std::optional<Tls> tls) {
+Result<Listener> Listener::Open(const Endpoint& endpoint, std::optional<Tls> tls, bool locally) {
   RAMET_ASSIGN(Descriptor socket, ListenOn(endpoint));
-  return Listener(std::move(socket), std::move(tls));
+  return Listener(std::move(socket), std::move(tls), locally);
 }
 
 std::unique_ptr<Channel> Listener::MakeChannel(Descriptor connection, bool dials) const {

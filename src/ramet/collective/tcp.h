@@ -34,18 +34,31 @@ class Listener {
  public:
   // Port 0: a free one. With `tls` all connections of its groups are under TLS, those that its
   // owner dials, too. An error names the endpoint.
-  static Result<Listener> Open(const Endpoint& endpoint, std::optional<Tls> tls = {});
+  // `locally`: those of the same machine come by its own sockets, where they can.
+  static Result<Listener> Open(const Endpoint& endpoint, std::optional<Tls> tls = {},
+                               bool locally = true);
   uint16_t port() const { return port_; }
   bool open() const { return socket_.valid(); }
-  void Close() { socket_.Close(); }
+  void Close() {
+    socket_.Close();
+    local_.Close();
+  }
   const Descriptor& socket() const { return socket_; }
+  const Descriptor& local() const { return local_; }  // invalid where there is none
+  bool locally() const { return locally_; }
   std::unique_ptr<Channel> MakeChannel(Descriptor connection, bool dials) const;
 
  private:
-  Listener(Descriptor socket, std::optional<Tls> tls)
-      : socket_(std::move(socket)), port_(PortOf(socket_)), tls_(std::move(tls)) {}
+  Listener(Descriptor socket, std::optional<Tls> tls, bool locally)
+      : socket_(std::move(socket)),
+        port_(PortOf(socket_)),
+        locally_(locally),
+        local_(locally ? ListenLocally(port_) : Descriptor()),
+        tls_(std::move(tls)) {}
   Descriptor socket_;
   uint16_t port_;
+  bool locally_;
+  Descriptor local_;
   std::optional<Tls> tls_;
 };
 

@@ -52,9 +52,9 @@ inline Joiner JoinLocal(size_t size) {
 
 // Listens on loopback for all members.
 struct Listeners {
-  explicit Listeners(size_t size, const std::optional<Tls>& tls = {}) {
+  explicit Listeners(size_t size, const std::optional<Tls>& tls = {}, bool locally = false) {
     for (size_t member = 0; member < size; ++member) {
-      listeners.push_back(*Listener::Open({"127.0.0.1", 0}, tls));
+      listeners.push_back(*Listener::Open({"127.0.0.1", 0}, tls, locally));
       addresses.push_back({"127.0.0.1", listeners.back().port()});
     }
   }
@@ -71,6 +71,10 @@ inline Joiner JoinOver(std::shared_ptr<Listeners> group) {
   };
 }
 inline Joiner JoinTcp(size_t size) { return JoinOver(std::make_shared<Listeners>(size)); }
+// What members of one machine use by themselves.
+inline Joiner JoinMachine(size_t size) {
+  return JoinOver(std::make_shared<Listeners>(size, std::nullopt, true));
+}
 inline Joiner JoinTls(size_t size) {
   static const Authority authority("tests");
   static const Tls tls = authority.Identity("member");
