@@ -74,6 +74,18 @@ def test_frames(form):
     same(classifier().fit(table.drop(columns="late"), table["late"]), local)
 
 
+def test_a_column_of_files_is_in_their_partitions(tmp_path):
+    """Dask reads several files together where few columns of them are wanted."""
+    rows = pd.DataFrame(NUMBERS, columns=["a", "b", "c"]).assign(**{f"more {i}": 1.5 for i in range(20)}, y=DELAY)
+    for i, (a, b) in enumerate(itertools.pairwise([0, 200, 350, 700, ROWS])):
+        rows.iloc[a:b].to_parquet(tmp_path / f"{i}.parquet")
+    table = dd.read_parquet(tmp_path)
+    assert table["y"].optimize().npartitions < table.npartitions, "this test tests nothing"
+    local = regressor().fit(rows.drop(columns="y"), rows["y"])
+    same(regressor().fit(table.drop(columns="y"), table["y"]), local)
+    same(regressor().fit(table, "y"), local)
+
+
 @pytest.mark.parametrize("chunks", [(250, 3), (200, 2), ((0, 5, 0, ROWS - 5), 3)])
 def test_arrays(chunks):
     lazy = da.from_array(NUMBERS, chunks=chunks)

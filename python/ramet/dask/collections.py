@@ -257,6 +257,8 @@ def _known(value: Any) -> bool:
 def _blocks(value: Any) -> list[Any]:
     if isinstance(value, list):
         return value
+    if hasattr(value, "simplify"):  # not optimized: that reads several files as one where few columns are wanted (C1)
+        return list(value.simplify().to_delayed(optimize_graph=False))
     blocks = value.to_delayed()
     return blocks if isinstance(blocks, list) else list(blocks.ravel())
 
