@@ -14,6 +14,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import zipfile
 from pathlib import Path
 
 # Two major versions of pyarrow and two of scikit-learn: what was current when 1.6 was, and what is now.
@@ -78,6 +79,13 @@ def check(wheel: Path, python: str, companions: list[str]) -> None:
         run(inside, "-c", PROGRAM, cwd=folder / "work", env=environment)
 
 
+def has_licences(wheel: Path) -> bool:
+    """Of Ramet, and of what else the wheel contains."""
+    with zipfile.ZipFile(wheel) as archive:
+        names = {Path(name).name for name in archive.namelist() if ".dist-info/licenses/" in name}
+    return {"LICENSE", "THIRD-PARTY-LICENSES.txt"} <= names
+
+
 def fits(wheel: Path, python: str) -> bool:
     tag, abi = wheel.name.split("-")[2:4]
     program = "import sys; print(*sys.version_info[:2])"
@@ -93,6 +101,8 @@ def main() -> None:
     for wheel in wheels:
         if OLDEST_GLIBC not in wheel.name:
             sys.exit(f"{wheel.name}: the tag is not {OLDEST_GLIBC}: see bindings/old_glibc.cc")
+        if not has_licences(wheel):
+            sys.exit(f"{wheel.name} lacks the licences of what it contains: see pyproject.toml")
         for python in pythons:
             if not fits(wheel, python):
                 continue
