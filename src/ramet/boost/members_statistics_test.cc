@@ -337,8 +337,9 @@ TEST(Members, AFailureEndsNoOneBadly) {
     ExpectToSurviveFailures([&](const Context& context, size_t rank) {
       QuantilesOf(context, data, leaves, dealt[rank]);
       const Dataset part = PartOf(data, dealt[rank]);
-      for (const Loss* loss : AllLosses())
-        BaseScores(context, *loss, {0.2}, part, TrainingRows(part.ids, part.weights, hold_out));
+      for (const char* loss : {"squared_error", "softmax", "quantile"})
+        BaseScores(context, **FindLoss(loss), {0.2}, part,
+                   TrainingRows(part.ids, part.weights, hold_out));
       CurvesOf(context, part, hold_out, 3, Pick(scores, dealt[rank], 3));
     });
   }

@@ -30,7 +30,8 @@ template <class T, class Compute, class Same>
 void ExpectOfMembers(const T& expected, size_t num_rows, size_t members, const Context& like,
                      std::mt19937_64& random, const Compute& compute, const Same& same) {
   const std::vector<std::vector<uint32_t>> dealt = DealRows(num_rows, members, random);
-  std::vector<T> values(members);
+  // No vector: one of bools has neighbours in one byte.
+  const auto values = std::make_unique<T[]>(members);
   RunMembers(members, like, [&](const Context& context, size_t rank) {
     values[rank] = compute(context, dealt[rank]);
     EXPECT_TRUE(context.collective->status().ok());
