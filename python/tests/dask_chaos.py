@@ -30,7 +30,7 @@ PATIENCE = 120.0  # seconds until a fit counts as hung
 KINDS = ("kill", "kill", "freeze", "retire", "add", "kill all")
 PARTS = (120, 0, 300, 80, 250, 250)
 EVAL_PARTS = (50, 150)
-OPTIONS = FitOptions(silent_after=1.0, connect_timeout=3.0, frozen_after=10.0, worker_timeout=60.0, rebalance_saves=0.2)
+OPTIONS = FitOptions(silent_after=2.0, connect_timeout=3.0, frozen_after=10.0, worker_timeout=60.0, rebalance_saves=0.2)
 SLOW_PARTS = 0.03  # seconds for each part, so that faults meet every phase
 
 
@@ -82,6 +82,7 @@ class Playground:
         self.client = enter(Client(self.cluster))
         self._frozen = set()
         self._timers = []
+        self._complete = time.monotonic()  # when all workers were there
 
     def __enter__(self):
         return self
@@ -131,7 +132,7 @@ class Playground:
             self._later(fault.at, lambda fault=fault: self.strike(fault))
 
     def calm(self):
-        """All workers there again, and none frozen."""
+        """No more faults, and nobody is frozen."""
         for timer in self._timers:
             timer.cancel()
         for pid in self._frozen:
@@ -139,17 +140,22 @@ class Playground:
         self._timers, self._frozen = [], set()
 
     def heal(self):
+        """All workers there again, and none frozen."""
         self.calm()
-        begin = time.monotonic()
-        while True:
-            workers = self.client.scheduler_info(n_workers=-1)["workers"].values()
-            running = [worker for worker in workers if worker["status"] == "running"]
-            if len(running) >= WORKERS:
-                return
-            if time.monotonic() - begin > 5:  # a nanny that has gone is not replaced by itself
-                self.cluster.scale(max(WORKERS, len(self.cluster.worker_spec)) + 1)
-                begin = time.monotonic()
+        while not self.replace_lost():
             time.sleep(0.1)
+
+    def replace_lost(self):
+        """Whether all workers are there. A nanny that has gone for good is replaced after a while."""
+        workers = self.client.scheduler_info(n_workers=-1)["workers"].values()
+        running = sum(worker["status"] == "running" for worker in workers)
+        now = time.monotonic()
+        if running >= WORKERS:
+            self._complete = now
+        elif now - self._complete > 8:
+            self.cluster.scale(max(WORKERS, len(self.cluster.worker_spec)) + 1)
+            self._complete = now
+        return running >= WORKERS
 
 
 @dataclass
@@ -201,7 +207,9 @@ def run(playground, schedule, oracle):
     thread = threading.Thread(target=train, daemon=True)
     thread.start()
     playground.play(schedule.faults)
-    thread.join(PATIENCE)
+    while thread.is_alive() and time.monotonic() - begin < PATIENCE:
+        thread.join(0.5)
+        playground.replace_lost()
     ending.seconds = time.monotonic() - begin
     if thread.is_alive():
         ending.wrong = f"it hangs: no end after {PATIENCE:g} seconds"

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 import threading
 import time
 from dataclasses import replace
@@ -21,7 +22,7 @@ from ramet.dask.run import FitJob, FitOptions, fit, fit_async
 
 from ramet import _core
 
-OPTIONS = FitOptions(silent_after=1.0, connect_timeout=3.0, worker_timeout=20.0)
+OPTIONS = FitOptions(silent_after=2.0, connect_timeout=5.0, worker_timeout=60.0)
 SLOW = FitJob(parameters(max_iter=40), learning_rate=slow_rate)
 LONG = FitJob(parameters(max_iter=100), learning_rate=slow_rate)
 FOUR = GeneratedRows((250,) * 4)
@@ -224,12 +225,42 @@ def test_a_killed_worker(client, tmp_path):
 
 
 def test_all_workers_killed_at_once(client):
+    """The client has the trees of a moment ago: the fit goes on from them, not from the start."""
+    rounds = []
+
     def kill_all():
-        for pid in pids(client).values():
+        for pid in known:
             os.kill(pid, signal.SIGKILL)
 
-    outcome = fit(client, FOUR, {}, SLOW, replace(OPTIONS, on_round=at_round(20, kill_all)))
-    assert outcome.result.model.digest == expected()
+    known = list(pids(client).values())
+    outcome = fit(client, FOUR, {}, LONG, replace(OPTIONS, on_round=at_round(80, kill_all, rounds)))
+    assert outcome.result.model.digest == expected(LONG)
+    assert outcome.report.interruptions[0].round > 20
+    assert rounds == list(range(1, 101))
+
+
+def test_over_dasks_own_connections(client):
+    """No port but Dask's; a killed and a frozen worker are noticed all the same."""
+    known = sorted(pids(client).items())
+    kill = at_round(20, lambda: os.kill(known[0][1], signal.SIGKILL))
+    freeze = at_round(60, lambda: os.kill(known[1][1], signal.SIGSTOP))
+    options = replace(OPTIONS, channel="comm", on_round=lambda report: kill(report) or freeze(report))
+    outcome = fit(client, FOUR, {}, LONG, options)
+    assert outcome.result.model.digest == expected(LONG)
+    lost = {worker for event in outcome.report.interruptions for worker in event.workers}
+    assert {known[0][0], known[1][0]} <= lost
+
+
+def test_members_without_a_port_go_on_over_dasks_connections(caplog):
+    """Two members on one host, and one port."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    job = FitJob(parameters(max_iter=8))
+    with threads(2) as client, caplog.at_level("WARNING", "ramet.dask"):
+        outcome = fit(client, FOUR, {}, job, replace(OPTIONS, ports=str(port)))
+    assert outcome.result.model.digest == expected(job)
+    assert f"no port of ports='{port}' is free" in caplog.text
 
 
 def test_a_frozen_worker_is_removed_and_does_no_harm_when_it_thaws(client):

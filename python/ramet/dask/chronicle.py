@@ -27,6 +27,7 @@ class Chronicle:
         self._workers: dict[str, WorkerReport] = {}
         self._exchange: dict[int, dict[str, float]] = {}  # epoch -> worker -> seconds
         self._removed: dict[str, str] = {}
+        self._busy: dict[str, float] = {}
         self._why = ""
         self._trouble: Interruption | None = None
         self._noticed = 0.0
@@ -36,7 +37,7 @@ class Chronicle:
         """Every round once and in order, though some are trained twice."""
         if number > self._told:
             self._told = number
-            self._tell(Round(number, rounds, time.monotonic() - self._began, rate, values))
+            self._tell(Round(number, rounds, time.monotonic() - self._began, rate, values, dict(self._busy)))
 
     def catch_up(self, result: Any) -> None:
         """Rounds whose reports died with their member."""
@@ -45,6 +46,9 @@ class Chronicle:
             shrinkage = float(self._job.parameters.get("learning_rate", 0.1)) if rate is None else float(rate(number))
             values = {curve: entries[number] for curve, entries in result.history.items()}
             self.tell_round(number, self._plan.rounds, shrinkage, values)
+
+    def note_progress(self, worker: str, seconds: float, exchange: float) -> None:
+        self._busy[worker] = max(0.0, 1 - exchange / max(seconds, 1e-9))
 
     # Times and losses -------------------------------------------------------------------------------------------------
     def look(self) -> None:
@@ -67,6 +71,7 @@ class Chronicle:
             case m.Release() if not self._plan.over:
                 self._note_trouble()
             case m.Connect(_, _, rounds):
+                self._busy.clear()
                 self._end_trouble(rounds)
 
     def _note_trouble(self) -> None:

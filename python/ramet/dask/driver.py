@@ -93,6 +93,8 @@ class Driver:
         self._epochs: dict[int, _Epoch] = {}
         self._events: asyncio.Queue[tuple[int, m.Event]] = asyncio.Queue()
         self._removals = 0
+        self._by = options.channel
+        self._unreachable: set[int] = set()  # epochs whose members did not reach each other
         self._looking = asyncio.Lock()
         self._work: set[asyncio.Task[None]] = set()
         self._end: m.Finish | m.GiveUp | None = None
@@ -196,11 +198,12 @@ class Driver:
                 self.id,
                 order.epoch,
                 seat.rank,
+                len(order.seats),
                 self.options.threads or seat.threads,
                 self._channel.topic,
                 self.eval_names,
                 self.job,
-                replace(self.options, on_round=None),
+                replace(self.options, on_round=None, channel=self._by),
             )
             key = f"ramet_member-{self.id}-{order.epoch}-{seat.rank}"
             epoch.members[seat.worker] = self._on_worker(seat.worker, member.run_member, told, key=key)
@@ -222,10 +225,18 @@ class Driver:
             self._post(m.Ended(epoch, seat.worker, 0, m.Reason.BROKEN, detail=f"{seat.worker}: {error!r}"))
             return
         self.chronicle.note_end(epoch, seat, end)
+        if end.reason is m.Reason.UNREACHABLE:
+            self._note_unreachable(epoch, end.detail)
         self._tell_rounds(end.reports)
         if end.error is not None and not isinstance(end.error, OSError | MemoryError):
             self._post(m.Failed(end.error))
         self._post(m.Ended(epoch, seat.worker, end.rounds, end.reason, end.about, end.detail))
+
+    def _note_unreachable(self, epoch: int, detail: str) -> None:
+        self._unreachable.add(epoch)
+        if self.options.channel == "auto" and self._by == "auto" and len(self._unreachable) > 1:
+            log.warning("Members cannot reach each other, and go on over Dask's connections. %s", detail)
+            self._by = "comm"
 
     def _heard(self, message: dict[str, Any]) -> None:
         """A member's message."""
@@ -239,8 +250,10 @@ class Driver:
                     if seat.worker == worker:
                         self._start(self._feed(epoch, seat), self._epochs[epoch])
             case "rounds":
+                self.chronicle.note_progress(worker, message["seconds"], message["exchange"])
                 self._tell_rounds(message["reports"])
-                self._post(m.Reported(epoch, message["reports"][-1][0]))
+                if message["reports"]:
+                    self._post(m.Reported(epoch, message["reports"][-1][0]))
 
     def _tell_rounds(self, reports: list[Any]) -> None:
         for number, rounds, rate, values in reports:

@@ -10,7 +10,7 @@ from ramet import _core
 from ramet._scoring import OwnMetric
 from ramet.dask.report import FitReport
 
-CHANNELS = ("auto", "tcp", "tls")
+CHANNELS = ("auto", "tcp", "tls", "comm")
 RECOVERIES = ("lineage",)
 
 
@@ -35,8 +35,10 @@ class FitOptions:
     threads : int, optional
         Threads of each member; by default those of its worker.
 
-    channel : {"auto", "tcp", "tls"}, default="auto"
-        How members talk to each other; "auto" is "tls" where the cluster's workers do, and "tcp" elsewhere.
+    channel : {"auto", "tcp", "tls", "comm"}, default="auto"
+        How members talk to each other: over connections of their own, in the clear or with the certificates of Dask's
+        `Security`, or over those that Dask's workers have ("comm": slower, but no other port must be open). "auto" is
+        "tls" where the cluster's workers use it and "tcp" elsewhere, and "comm" where members cannot reach each other.
 
     interface : str, default=""
         The network interface that members listen at and are reached by (`eth0`); by default the worker's address.
@@ -119,13 +121,18 @@ class FitOptions:
 
 @dataclass(frozen=True)
 class Round:
-    """A round's report at the client; attributes as `RoundReport` has them."""
+    """A round's report at the client; attributes as `RoundReport` has them.
+
+    `busy` tells how much of its time each worker computes, from 0 to 1; the rest it waits for others, and exchanges
+    data. The others wait for the busiest.
+    """
 
     round: int
     rounds: int
     seconds: float
     learning_rate: float
     values: dict[tuple[str, str], float]
+    busy: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

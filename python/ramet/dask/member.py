@@ -32,13 +32,14 @@ from distributed.utils import get_ip_interface
 
 from ramet import _core
 from ramet._scoring import bind
+from ramet.dask.carrier import Carrier
 from ramet.dask.job import FitJob, FitOptions
 from ramet.dask.messages import Reason
 from ramet.dask.tls import tls_of
 
 log = logging.getLogger("ramet.dask")
 
-FLUSH = 0.1  # seconds between messages about rounds
+FLUSH, FLUSH_OTHERS = 0.1, 1.0  # seconds between messages about rounds, of the first member and of the others
 LOOK = 0.2  # seconds between looks at the own worker and task
 RUNNING = ("executing", "long-running")
 CLOSING = (Status.closing, Status.closed, Status.failed, Status.stopped, Status.stopping)
@@ -51,6 +52,7 @@ class Order:
     fit: str
     epoch: int
     rank: int
+    size: int
     threads: int
     topic: str  # where the client listens
     eval_names: tuple[str, ...]
@@ -149,12 +151,16 @@ def stop(fit: str, epoch: int, after_round: bool, dask_worker: Any) -> None:
         member.expel("the client ended its epoch")
 
 
-def so_far(fit: str, epoch: int, rounds: int, dask_worker: Any) -> tuple[int, bytes] | None:
-    """The trees so far, if more than `rounds`. It is asked again and again, and tells what was there a moment ago."""
+async def so_far(fit: str, epoch: int, rounds: int, dask_worker: Any) -> tuple[int, bytes] | None:
+    """The trees so far, if they are more than `rounds` by now, or after a round that ends within a second."""
     member = _members.get((fit, epoch, dask_worker.address))
-    if member is None:
+    if member is None or member.over:
         return None
     member.snapshot_wanted = True
+    for _ in range(20):
+        if member.over or not member.snapshot_wanted:
+            break
+        await asyncio.sleep(0.05)
     return member.snapshot if member.snapshot and member.snapshot[0] > rounds else None
 
 
@@ -175,6 +181,7 @@ class Member:
         self._lock = threading.Lock()
         self._collective: _core.Collective | None = None
         self._listener: _core.Listener | None = None
+        self._carrier: Carrier | None = None
         self._reports: list[Any] = []
         self._told = 0.0
         self._began = 0.0
@@ -189,7 +196,7 @@ class Member:
                 return self._ended(Reason.BROKEN, detail=self._expelled)
             return self._train(peers)
         except OSError as error:
-            return self._ended(Reason.BROKEN, detail=f"{self.worker.address}: {error}")
+            return self._ended(Reason.UNREACHABLE, detail=f"{self.worker.address}: {error}")
         except ValueError as error:
             return self._ended(Reason.BROKEN, error=error)
         finally:
@@ -223,7 +230,10 @@ class Member:
             await asyncio.sleep(LOOK)
 
     def _listen(self) -> tuple[str, int]:
-        options = self.order.options
+        order, options = self.order, self.order.options
+        if options.channel == "comm":
+            self._carrier = Carrier(self.worker, order.fit, order.epoch, order.rank, order.size, options.silent_after)
+            return self.worker.address, 0
         host = options.host or (get_ip_interface(options.interface) if options.interface else self.worker.ip)
         bind = host if options.host or options.interface or host.startswith("127.") else "0.0.0.0"
         tls = tls_of(self.worker.security, options.channel, self.worker.address)
@@ -240,20 +250,12 @@ class Member:
 
     def _train(self, peers: Peers) -> Kept:
         order, job = self.order, self.order.job
-        assert self._listener is not None
         self._began = time.monotonic()
         earlier = pickle.loads(peers.so_far) if peers.so_far else None
         if earlier is not None:
             self.rounds = earlier.model.num_rounds
         try:
-            collective = _core.connect(
-                self._listener,
-                rank=order.rank,
-                addresses=list(peers.addresses),
-                group=peers.secret,
-                connect_timeout=order.options.connect_timeout,
-                silent_after=order.options.silent_after,
-            )
+            collective = self._connect(peers)
         except OSError as error:
             about = getattr(error, "failed_member", -1)
             return self._ended(Reason.UNREACHABLE, about, f"{self.worker.address}: {error}", result=earlier)
@@ -282,6 +284,21 @@ class Member:
         except Exception as error:
             return self._ended(Reason.BROKEN, -1, f"{self.worker.address}: {error}", error, earlier)
         return self._ended(Reason.STOPPED if result.stopped else Reason.DONE, result=result)
+
+    def _connect(self, peers: Peers) -> _core.Collective:
+        order = self.order
+        if self._carrier is not None:
+            self._carrier.open([address for address, _ in peers.addresses])
+            return _core.CommCollective(order.rank, order.size, self._carrier.send, self._carrier.receive)
+        assert self._listener is not None
+        return _core.connect(
+            self._listener,
+            rank=order.rank,
+            addresses=list(peers.addresses),
+            group=peers.secret,
+            connect_timeout=order.options.connect_timeout,
+            silent_after=order.options.silent_after,
+        )
 
     def _lost(self, error: ConnectionError, earlier: Any) -> Kept:
         result = getattr(error, "result", None) or earlier
@@ -317,21 +334,21 @@ class Member:
         if self.order.rank == 0:
             values = [[*name, value] for name, value in report.values.items()]
             self._reports.append([report.round, report.rounds, report.learning_rate, values])
-            if self.snapshot_wanted and hasattr(report, "result"):
-                self.snapshot_wanted = False
+            if self.snapshot_wanted:
                 self.snapshot = report.round, pickle.dumps(report.result(), protocol=5)
+                self.snapshot_wanted = False
         now = time.monotonic()
-        if now - self._told >= FLUSH:
+        if now - self._told >= (FLUSH if self.order.rank == 0 else FLUSH_OTHERS):
             self._told = now
-            reports, self._reports = self._reports, []
-            self._tell_progress(reports)
+            self._tell_progress(now - self._began)
         if self.stop_after_round and self._collective is not None:
             self._collective.stop()  # as a loss, so that the rounds so far are kept as they are
         return False
 
-    def _tell_progress(self, reports: list[Any]) -> None:
-        if reports:
-            self.say("rounds", reports=reports)
+    def _tell_progress(self, seconds: float) -> None:
+        reports, self._reports = self._reports, []
+        exchange = self._collective.use["seconds"] if self._collective is not None else 0.0
+        self.say("rounds", reports=reports, seconds=seconds, exchange=exchange)
 
     def _close(self) -> None:
         self.over = True
@@ -340,3 +357,5 @@ class Member:
             self._collective = None
             if self._listener is not None:
                 self._listener.close()
+        if self._carrier is not None:
+            self._carrier.close()
