@@ -155,12 +155,12 @@ void RunOnThreads(const Context& context, FunctionRef<void()> body) {
     const FloatingPointGuard guard;
     return body();
   }
-  // An arena alone is capped at the processors' number; the control lifts that cap for this scope.
-  // One value for all, since the lowest of those in force at once counts.
-  constexpr size_t kNoCap = 4096;
-  std::optional<tbb::global_control> no_cap;
+  // An arena alone is capped at the processors' number; the control lifts that cap for this scope,
+  // no higher than is needed: oneTBB wakes as many threads as it may. Of several in force at once
+  // the lowest counts, which costs the others threads beyond the processors, if anything.
+  std::optional<tbb::global_control> cap;
   if (threads > tbb::info::default_concurrency())
-    no_cap.emplace(tbb::global_control::max_allowed_parallelism, kNoCap);
+    cap.emplace(tbb::global_control::max_allowed_parallelism, static_cast<size_t>(threads));
   tbb::task_arena arena(threads);
   LoopOrder order;
   Failure failure;
