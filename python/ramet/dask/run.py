@@ -20,6 +20,7 @@ import distributed
 from distributed import Client
 from distributed.threadpoolexecutor import rejoin, thread_state
 
+from ramet.dask.chronicle import first_rounds
 from ramet.dask.driver import Driver
 from ramet.dask.job import FirstRounds, FitJob, FitOptions, Outcome, Round
 from ramet.dask.report import FitReport
@@ -73,7 +74,7 @@ def fit(client: Client, rows: Rows, eval_rows: Mapping[str, Rows], job: FitJob, 
     future.add_done_callback(lambda _: rounds.put(None))
     with _outside_of_the_pool():
         stopped = _watch(rounds, driver, options, loop, future)
-    outcome = future.result()
+    outcome = _until_stopped(future.result(), driver, job)
     if stopped is not None:
         raise _with_result(stopped, outcome)
     return outcome
@@ -92,6 +93,7 @@ def _watch(rounds: queue.SimpleQueue[Round | None], driver: Driver, options: Fit
             last = report.round
             if options.on_round is not None and not asked and options.on_round(report):
                 asked = True
+                driver.stop_at = report.round
                 loop.add_callback(driver.stop, report.round)
         except BaseException as error:
             if stopped is not None:
@@ -99,7 +101,8 @@ def _watch(rounds: queue.SimpleQueue[Round | None], driver: Driver, options: Fit
                 raise
             stopped, asked = error, True
             by_hand = isinstance(error, KeyboardInterrupt)
-            loop.add_callback(driver.stop, None if by_hand else last)
+            driver.stop_at = None if by_hand else last
+            loop.add_callback(driver.stop, driver.stop_at)
 
 
 async def fit_async(
@@ -121,12 +124,19 @@ async def fit_async(
             except Exception as error:
                 stopped, asked = error, True
                 driver.stop(report.round)
-        outcome = await task
+        outcome = _until_stopped(await task, driver, job)
     finally:
         task.cancel()
     if stopped is not None:
         raise _with_result(stopped, outcome)
     return outcome
+
+
+def _until_stopped(outcome: Outcome, driver: Driver, job: FitJob) -> Outcome:
+    """A callback may ask to stop when the members have ended already, and their last rounds are just being told."""
+    result = first_rounds(outcome.result, driver.stop_at, job.parameters.get("keep_best") == "true")
+    outcome.report.rounds -= outcome.result.model.num_rounds - result.model.num_rounds
+    return Outcome(result, outcome.report)
 
 
 def _with_result(error: BaseException, outcome: Outcome) -> BaseException:
