@@ -5,6 +5,8 @@ import contextlib
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from dataclasses import replace
@@ -316,6 +318,34 @@ def test_rows_that_cannot_be_made_again_are_named(client):
     assert caught.value.result.model.num_rounds >= 14
 
 
+def test_copies_of_rows_that_cannot_be_made_again(client):
+    kill = at_round(40, lambda: os.kill(sole_holder(client, known), signal.SIGKILL))
+    known = pids(client)
+    rows = ScatteredRows((250,) * 4).scatter(client)
+    outcome = fit(client, rows, {}, LONG, replace(OPTIONS, recovery="replica", on_round=kill))
+    assert outcome.result.model.digest == expected(LONG)
+    assert outcome.report.interruptions
+
+
+def test_members_end_when_their_client_dies(client, playground):
+    """Nobody tells them to: they see that nobody wants them any more."""
+    command = [sys.executable, __file__, playground.cluster.scheduler_address]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "round 5\n"
+        assert sum(client.run(members).values()) > 0
+        process.kill()
+    deadline = time.monotonic() + 20
+    while sum(client.run(members).values()):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def members():
+    from ramet.dask import member
+
+    return len(member._members)
+
+
 def test_a_part_that_kills_its_worker_is_named(client):
     with pytest.raises(MembersError, match=r"of the generated rows: the worker died each time .*memory"):
         fit(client, DeadlyRows((300, 300, 300)), {}, SLOW, OPTIONS)
@@ -345,3 +375,10 @@ def test_ctrl_c_stops_the_members_and_gives_the_rounds_so_far(client):
     while any(client.processing().values()):  # no member is left
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+if __name__ == "__main__":  # a client that will be killed
+    with Client(sys.argv[1]) as it:
+        tell = at_round(5, lambda: print("round 5", flush=True))
+        endless = replace(SLOW, parameters=parameters(max_iter=100_000))
+        fit(it, FOUR, {}, endless, replace(OPTIONS, on_round=tell))

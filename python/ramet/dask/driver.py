@@ -26,7 +26,7 @@ from ramet.dask import messages as m
 from ramet.dask.channel import Channel
 from ramet.dask.chronicle import Chronicle, first_rounds
 from ramet.dask.deal import PartId
-from ramet.dask.errors import SchedulerLostError
+from ramet.dask.errors import DataLostError, SchedulerLostError
 from ramet.dask.job import FitJob, FitOptions, Outcome, Round
 from ramet.dask.plan import Limits, Phase, Plan
 from ramet.dask.prepare import Preparation
@@ -186,9 +186,7 @@ class Driver:
         self._post(m.Made(part, info.rows, info.fingerprint))
 
     async def _locate(self, request: int) -> None:
-        keys = {future.key: part for part, future in self.preparation.parts.items()}
-        where = await self.scheduler.who_has(keys=list(keys))
-        self._post(m.Located(request, {part: tuple(where.get(key, ())) for key, part in keys.items()}))
+        self._post(m.Located(request, await self.preparation.locate()))
 
     # Members ----------------------------------------------------------------------------------------------------------
     def _open(self, order: m.Open) -> None:
@@ -276,9 +274,12 @@ class Driver:
             except MemoryError:
                 fed = None
             except Exception as error:
-                raise self.preparation.named(error) from error
+                named = self.preparation.named(error)
+                if not (isinstance(named, DataLostError) and self.preparation.copies):
+                    raise named from error
+                fed = None  # there may be a copy
             if fed is None:
-                detail = f"{seat.worker}: its member was gone when its rows came"
+                detail = f"{seat.worker}: its member or its rows were gone"
                 self._post(m.Ended(epoch, seat.worker, 0, m.Reason.BROKEN, detail=detail))
                 return
             for part, (rows, fingerprint) in zip(parts, fed, strict=True):
@@ -289,6 +290,8 @@ class Driver:
         addresses = [seat.address for seat in order.seats if seat.address is not None]
         peers = member.Peers(addresses, os.urandom(32), self._kept[1])
         await self._send(order.epoch, member.deliver, peers)
+        if self.options.recovery == "replica":
+            await self.preparation.copy([seat.worker for seat in order.seats])
 
     async def _send(self, epoch: int, function: Callable[..., Any], *args: Any, only: str = "") -> dict[str, Any]:
         """Calls a function on the event loops of an epoch's workers. If one does not answer, the plan will know."""

@@ -11,7 +11,7 @@ from ramet._scoring import OwnMetric
 from ramet.dask.report import FitReport
 
 CHANNELS = ("auto", "tcp", "tls", "comm")
-RECOVERIES = ("lineage",)
+RECOVERIES = ("lineage", "replica")
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,9 @@ class FitOptions:
     rebalance_saves : float, default=3.0
         Seconds that parts moved to new workers must save, for training to stop for a moment and move them.
 
-    recovery : {"lineage"}, default="lineage"
-        Where lost rows come from: they are made again.
+    recovery : {"lineage", "replica"}, default="lineage"
+        Where the binned rows of a lost worker come from: they are made again, from the source; or another worker has a
+        copy, which costs memory, and saves the time and rows that cannot be made again (scattered ones).
 
     checkpoint_path : str, default=""
         Where the client saves the trees so far.

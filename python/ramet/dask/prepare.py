@@ -6,6 +6,7 @@ Invariants
   B1. What all parts need (the bins) is a task that holds it as a constant: lost with its worker, it is made again
       without reading a row.
   B2. An error of a part names the part.
+  B3. With copies, a part that died with its worker is replaced by its copy, and nothing is made again.
 """
 
 # mypy: allow-untyped-calls
@@ -39,9 +40,11 @@ class Preparation:
         self.lengths: dict[PartId, int] = {}
         self.first_rows: dict[PartId, int] = {}
         self.parts: dict[PartId, Future[Any]] = {}
+        self.copies: dict[PartId, Future[Any]] = {}
         self.binning: Future[Any] | None = None
         self.weighted: set[int] = set()  # tables of which some row weighs other than 1
         self._surveyed: Future[Any] | None = None
+        self._copies_made = 0
         self._surveys: dict[PartId, Future[Any]] = {}
 
     def describe(self, part: PartId) -> str:
@@ -145,6 +148,33 @@ class Preparation:
             )
             infos[part] = self._submit(stages.info, self.parts[part], name=f"info-{part.table}-{part.number}")
         return infos
+
+    async def locate(self) -> dict[PartId, tuple[str, ...]]:
+        """Which workers hold each part now."""
+        futures = [*self.parts.values(), *self.copies.values()]
+        scheduler: Any = self.client.scheduler
+        holders = await scheduler.who_has(keys=[future.key for future in futures])
+        for part, copy in list(self.copies.items()):  # B3
+            if not holders.get(copy.key):
+                del self.copies[part]
+            elif not holders.get(self.parts[part].key):
+                self.parts[part] = self.copies.pop(part)
+        return {part: tuple(holders.get(future.key, ())) for part, future in self.parts.items()}
+
+    async def copy(self, workers: Sequence[str]) -> None:
+        """One more of each part, on another worker than the first."""
+        for part, where in (await self.locate()).items():
+            others = [worker for worker in workers if worker not in where]
+            if where and others and part not in self.copies:
+                self._copies_made += 1
+                self.copies[part] = self.client.submit(
+                    stages.same,
+                    self.parts[part],
+                    key=self._key("copy", *part, self._copies_made),
+                    workers=[others[part.number % len(others)]],
+                    allow_other_workers=True,
+                    pure=False,
+                )
 
     def _key(self, name: str, *numbers: int) -> str:
         return "-".join([f"ramet_{name}", self.fit, *map(str, numbers)])
