@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from dask.dataframe.utils import clear_known_categories
 from dask_clusters import client, cut_array, cut_frame, delays, flights, random_cuts  # noqa: F401
 from ramet.callbacks import Checkpoint, LearningRateSchedule, Record, StopWhen
 from sklearn.metrics import make_scorer, mean_absolute_error
@@ -84,6 +85,17 @@ def test_a_column_of_files_is_in_their_partitions(tmp_path):
     local = regressor().fit(rows.drop(columns="y"), rows["y"])
     same(regressor().fit(table.drop(columns="y"), table["y"]), local)
     same(regressor().fit(table, "y"), local)
+
+
+def test_columns_without_names_and_categories_that_are_numbers():
+    table = X[["distance", "carrier"]].assign(hour=X["hour"].astype("category")).set_axis([0, 1, 2], axis=1)
+    parts = [dask.delayed(table.iloc[a:b]) for a, b in itertools.pairwise(CUTS)]
+    lazy = dd.from_delayed(parts, meta=clear_known_categories(table.iloc[:0]))
+    assert not lazy[1].cat.known
+    model = regressor().fit(lazy, cut_frame(DELAY, CUTS))
+    same(model, regressor().fit(table, DELAY))
+    assert model.is_categorical_.tolist() == [False, True, True]
+    np.testing.assert_array_equal(model.predict(lazy).compute(), model.predict(table))
 
 
 @pytest.mark.parametrize("chunks", [(250, 3), (200, 2), ((0, 5, 0, ROWS - 5), 3)])

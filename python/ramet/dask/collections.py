@@ -312,7 +312,7 @@ def open_categories(features: Features, X: Any) -> Features:
 
     columns = list(features.columns)
     for i, name in enumerate(features.names):
-        categories = getattr(X.dtypes.get(name), "categories", ())
-        if UNKNOWN_CATEGORIES in categories:
+        dtype = X.dtypes[name] if features.named else X.dtypes.iloc[i]
+        if UNKNOWN_CATEGORIES in getattr(dtype, "categories", ()):
             columns[i] = pa.DictionaryArray.from_arrays(pa.array([], pa.int8()), pa.nulls(0))
     return Frame(features.names, columns, features.num_rows, features.named)
