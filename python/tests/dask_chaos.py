@@ -16,7 +16,7 @@ import statistics
 import sys
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import dask
 from distributed import Client, LocalCluster
@@ -50,10 +50,13 @@ class Schedule:
     faults: list[Fault] = field(default_factory=list)
     noise: bool = False
     bad_row: int = -1
+    options: FitOptions = OPTIONS
 
     def __post_init__(self):
         draw = random.Random(self.seed)
         source = draw.random()
+        channel, recovery = draw.choice(["tcp", "tcp", "comm"]), draw.choice(["lineage", "replica"])
+        self.options = replace(OPTIONS, channel=channel, recovery=recovery)
         self.noise = source < 0.1
         self.bad_row = 700 if source > 0.95 else -1
         moment = draw.uniform(0, 2.2)
@@ -66,7 +69,8 @@ class Schedule:
 
     def __str__(self):
         source = "noisy " if self.noise else "bad row " if self.bad_row >= 0 else ""
-        return source + ", ".join(f"{fault.kind} at {fault.at:.1f}" for fault in self.faults)
+        how = f"{self.options.channel}, {self.options.recovery}: "
+        return how + source + ", ".join(f"{fault.kind} at {fault.at:.1f}" for fault in self.faults)
 
 
 class Playground:
@@ -187,7 +191,7 @@ def run(playground, schedule, oracle):
 
     def train():
         try:
-            outcome = fit(playground.client, rows, sets, job, OPTIONS)
+            outcome = fit(playground.client, rows, sets, job, schedule.options)
         except Exception as error:
             ending.what = type(error).__name__
             if schedule.noise and isinstance(error, NotDeterministicError):

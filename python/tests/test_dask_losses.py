@@ -19,7 +19,7 @@ from dask_chaos import Playground
 from distributed import Client, LocalCluster
 from distributed.security import Security
 from generated_rows import GeneratedRows, Recipe, ScatteredRows, alone, parameters, same_rate, slow_rate
-from ramet.dask.errors import DataLostError, MembersError, NotDeterministicError, NoWorkersError
+from ramet.dask.errors import DataLostError, MembersError, NotDeterministicError, NoWorkersError, SchedulerLostError
 from ramet.dask.run import FitJob, FitOptions, fit, fit_async
 
 from ramet import _core
@@ -106,7 +106,8 @@ def test_the_model_is_that_of_one_machine(workers):
             assert not report.interruptions and "8 rounds on 1,000 rows" in repr(report)
 
 
-def test_a_callback_stops_at_its_round(client):
+@pytest.mark.parametrize("more", [{}, {"early_stopping": "true", "keep_best": "true", "n_iter_no_change": 250}])
+def test_a_callback_stops_at_its_round(client, more):
     """Rounds are told in order, each once. Members are ahead of a callback; what they did after its word is dropped."""
     seen = {}
 
@@ -115,7 +116,7 @@ def test_a_callback_stops_at_its_round(client):
         return report.round == 5
 
     sets = {"new": GeneratedRows((100,), Recipe(seed=1))}
-    job = FitJob(parameters(max_iter=300))
+    job = FitJob(parameters(max_iter=300, learning_rate=0.9, **more))
     outcome = fit(client, FOUR, sets, job, replace(OPTIONS, on_round=on_round))
     one = alone(job.parameters, eval_rows=100, on_round=lambda report: report.round == 5)
     assert outcome.result.model.digest == one.model.digest
@@ -338,6 +339,28 @@ def test_members_end_when_their_client_dies(client, playground):
     while sum(client.run(members).values()):
         assert time.monotonic() < deadline
         time.sleep(0.1)
+
+
+def test_a_scheduler_that_dies_is_an_error_that_says_so(tmp_path):
+    file, path = tmp_path / "scheduler.json", tmp_path / "model.ramet"
+    common = ["--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", file]
+    commands = [["scheduler", "--port", "0"], ["worker", "--nthreads", "2", "--no-nanny"]]
+    paths = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with contextlib.ExitStack() as stack:
+        scheduler, worker = (
+            stack.enter_context(
+                subprocess.Popen([sys.executable, "-m", "dask", *command, *common], stderr=-3, env=paths)
+            )
+            for command in commands
+        )
+        for process in (scheduler, worker):
+            stack.callback(process.kill)
+        client = stack.enter_context(Client(scheduler_file=str(file), timeout=60))
+        options = replace(OPTIONS, on_round=at_round(50, scheduler.kill), checkpoint_path=str(path), checkpoint_every=1)
+        with pytest.raises(SchedulerLostError, match="init_model") as caught:
+            fit(client, FOUR, {}, LONG, options)
+        assert worker.wait(timeout=60) is not None  # no member keeps it alive
+    assert _core.Model.load(str(path)).digest == caught.value.result.model.digest
 
 
 def members():

@@ -140,7 +140,8 @@ class Driver:
         try:
             await work
         except Exception as error:
-            if self.client.status != "running":
+            cause = getattr(error.__cause__, "reason", "")
+            if self.client.status != "running" or cause == "scheduler-connection-lost":
                 error = _lost_scheduler(error)
             log.info("fit %s failed: %r", self.id, error)
             self._post(m.Failed(error))
@@ -200,7 +201,7 @@ class Driver:
                 self.options.threads or seat.threads,
                 self._channel.topic,
                 self.eval_names,
-                self.job,
+                replace(self.job, initial_model=None),
                 replace(self.options, on_round=None, channel=self._by),
             )
             key = f"ramet_member-{self.id}-{order.epoch}-{seat.rank}"
@@ -274,7 +275,7 @@ class Driver:
             except MemoryError:
                 fed = None
             except Exception as error:
-                named = self.preparation.named(error)
+                named = await self.preparation.named(error)
                 if not (isinstance(named, DataLostError) and self.preparation.copies):
                     raise named from error
                 fed = None  # there may be a copy
@@ -288,7 +289,7 @@ class Driver:
 
     async def _connect(self, order: m.Connect) -> None:
         addresses = [seat.address for seat in order.seats if seat.address is not None]
-        peers = member.Peers(addresses, os.urandom(32), self._kept[1])
+        peers = member.Peers(addresses, os.urandom(32), self._kept[1], self.job.initial_model)
         await self._send(order.epoch, member.deliver, peers)
         if self.options.recovery == "replica":
             await self.preparation.copy([seat.worker for seat in order.seats])

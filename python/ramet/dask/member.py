@@ -56,7 +56,7 @@ class Order:
     threads: int
     topic: str  # where the client listens
     eval_names: tuple[str, ...]
-    job: FitJob
+    job: FitJob  # without its initial model
     options: FitOptions  # without on_round
 
 
@@ -67,6 +67,7 @@ class Peers:
     addresses: Sequence[tuple[str, int]]
     secret: bytes
     so_far: bytes  # a pickled TrainResult; empty: from the start
+    initial_model: bytes | None
 
 
 @dataclass(frozen=True)
@@ -263,7 +264,7 @@ class Member:
             self._collective = collective
             if self._expelled:
                 collective.stop()
-        model = job.initial_model
+        model = peers.initial_model
         try:
             result = _core.train(
                 _core.Context(threads=order.threads),

@@ -24,7 +24,7 @@ from distributed.scheduler import KilledWorker
 
 from ramet.dask import stages
 from ramet.dask.deal import PartId
-from ramet.dask.errors import DataLostError, MembersError
+from ramet.dask.errors import ClusterError, DataLostError, MembersError
 from ramet.dask.job import FitJob
 from ramet.dask.rows import Rows
 
@@ -196,25 +196,36 @@ class Preparation:
         try:
             return await future
         except Exception as error:
-            raise self.named(error, parts) from error
+            raise await self.named(error, parts) from error
 
-    def named(self, error: Exception, parts: Mapping[PartId, Future[Any] | int] | None = None) -> Exception:
+    async def named(self, error: Exception, parts: Mapping[PartId, Future[Any] | int] | None = None) -> Exception:
         """The error, and which part it is about (B2)."""
+        futures = {part: future for part, future in (parts or self.parts).items() if isinstance(future, Future)}
+        failed = [part for part, future in futures.items() if future.status in ("error", "lost", "cancelled")]
+        if not failed:
+            return _of_cancelled(error)
+        culprit = min(failed, key=lambda part: futures[part].status != "error")
+        if futures[culprit].status == "error":  # what failed afterwards failed because of it
+            error = await futures[culprit].exception() or error
         if hasattr(error, "part"):  # Rows named it
             return error
-        futures = {part: future for part, future in (parts or self.parts).items() if isinstance(future, Future)}
-        culprits = [part for part, future in futures.items() if future.status in ("error", "lost", "cancelled")]
-        if not culprits:
-            return error
-        name = self.describe(culprits[0])
+        name = self.describe(culprit)
         if isinstance(error, KilledWorker):
             return MembersError(
                 f"{name}: the worker died each time that it was read or binned. It may need more memory than a worker "
                 "has; use smaller partitions, or workers with more memory."
             )
-        if isinstance(error, CancelledError):
+        if isinstance(error, CancelledError) and getattr(error, "reason", "") == "lost dependencies":
             return DataLostError(
                 f"{name} was lost with its worker, and Dask cannot make it again: it was scattered, or its future was "
-                "cancelled. Train from files or from a collection that reads them."
+                "cancelled. Train from files or from a collection that reads them, or keep copies (recovery='replica')."
             )
-        return error
+        return _of_cancelled(error)
+
+
+def _of_cancelled(error: Exception) -> Exception:
+    if isinstance(error, CancelledError):
+        return ClusterError(
+            f"Dask cancelled a task of the fit: {error} Was the client closed, or the cluster restarted?"
+        )
+    return error
