@@ -3,11 +3,14 @@
 //
 // The linker's --wrap sends all references to NAME, also those of the static libstdc++, to
 // __wrap_NAME here. What is needed is known: the wheel's test reads its tag.
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -21,27 +24,53 @@
 #error "name this processor's first glibc"
 #endif
 
-// Before 2.34 these were in libpthread, under this version; so they are still.
-#define RAMET_OLD(name) __asm__(".symver old_" #name "," #name "@" RAMET_OLDEST)
-RAMET_OLD(pthread_create);
-RAMET_OLD(pthread_join);
-RAMET_OLD(pthread_once);
-
 extern "C" {
 
-int old_pthread_create(pthread_t*, const pthread_attr_t*, void* (*)(void*), void*);
-int old_pthread_join(pthread_t, void**);
-int old_pthread_once(pthread_once_t*, void (*)());
+// Before 2.34 these were in libpthread and libdl, under this version; so they are still. Every
+// program that has threads and loads modules has both.
+#define RAMET_OLD(result, name, parameters, arguments)      \
+  result old_##name parameters;                             \
+  __asm__(".symver old_" #name "," #name "@" RAMET_OLDEST); \
+  result __wrap_##name parameters { return old_##name arguments; }
 
-int __wrap_pthread_create(pthread_t* thread, const pthread_attr_t* attributes,
-                          void* (*start)(void*), void* argument) {
-  return old_pthread_create(thread, attributes, start, argument);
-}
-int __wrap_pthread_join(pthread_t thread, void** result) {
-  return old_pthread_join(thread, result);
-}
-int __wrap_pthread_once(pthread_once_t* once, void (*function)()) {
-  return old_pthread_once(once, function);
+RAMET_OLD(int, pthread_create,
+          (pthread_t * thread, const pthread_attr_t* attributes, void* (*start)(void*),
+           void* argument),
+          (thread, attributes, start, argument))
+RAMET_OLD(int, pthread_join, (pthread_t thread, void** result), (thread, result))
+RAMET_OLD(int, pthread_detach, (pthread_t thread), (thread))
+RAMET_OLD(int, pthread_once, (pthread_once_t * once, void (*function)()), (once, function))
+RAMET_OLD(int, pthread_sigmask, (int how, const sigset_t* set, sigset_t* before),
+          (how, set, before))
+RAMET_OLD(int, pthread_mutex_trylock, (pthread_mutex_t * mutex), (mutex))
+RAMET_OLD(int, pthread_key_create, (pthread_key_t * key, void (*destroy)(void*)), (key, destroy))
+RAMET_OLD(int, pthread_key_delete, (pthread_key_t key), (key))
+RAMET_OLD(void*, pthread_getspecific, (pthread_key_t key), (key))
+RAMET_OLD(int, pthread_setspecific, (pthread_key_t key, const void* value), (key, value))
+RAMET_OLD(int, pthread_rwlock_init,
+          (pthread_rwlock_t * lock, const pthread_rwlockattr_t* attributes), (lock, attributes))
+RAMET_OLD(int, pthread_rwlock_destroy, (pthread_rwlock_t * lock), (lock))
+RAMET_OLD(int, pthread_rwlock_rdlock, (pthread_rwlock_t * lock), (lock))
+RAMET_OLD(int, pthread_rwlock_wrlock, (pthread_rwlock_t * lock), (lock))
+RAMET_OLD(int, pthread_rwlock_unlock, (pthread_rwlock_t * lock), (lock))
+RAMET_OLD(void*, dlopen, (const char* file, int mode), (file, mode))
+RAMET_OLD(int, dlclose, (void* handle), (handle))
+RAMET_OLD(char*, dlerror, (), ())
+RAMET_OLD(void*, dlsym, (void* handle, const char* name), (handle, name))
+RAMET_OLD(int, dladdr, (const void* address, Dl_info* info), (address, info))
+
+// 2.30: libstdc++'s condition variables wait by the steady clock. Here the rest of the time is
+// waited for by the other one: who waits looks at its clock again.
+int __wrap_pthread_cond_clockwait(pthread_cond_t* condition, pthread_mutex_t* mutex,
+                                  clockid_t clock, const timespec* until) {
+  constexpr int64_t kSecond = 1'000'000'000;
+  timespec now, other;
+  clock_gettime(clock, &now);
+  clock_gettime(CLOCK_REALTIME, &other);
+  const int64_t left = (until->tv_sec - now.tv_sec) * kSecond + until->tv_nsec - now.tv_nsec;
+  const int64_t end = other.tv_sec * kSecond + other.tv_nsec + (left > 0 ? left : 0);
+  const timespec limit{static_cast<time_t>(end / kSecond), static_cast<long>(end % kSecond)};
+  return pthread_cond_timedwait(condition, mutex, &limit);
 }
 
 // 2.32: libstdc++ leaves out atomics where it is true.
@@ -78,6 +107,9 @@ static int Statx(int folder, const char* path, int flags, struct stat* out) {
 int __wrap_stat(const char* path, struct stat* out) { return Statx(AT_FDCWD, path, 0, out); }
 int __wrap_lstat(const char* path, struct stat* out) {
   return Statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, out);
+}
+int __wrap_fstat(int descriptor, struct stat* out) {
+  return Statx(descriptor, "", AT_EMPTY_PATH, out);
 }
 int __wrap_fstat64(int descriptor, struct stat* out) {
   return Statx(descriptor, "", AT_EMPTY_PATH, out);

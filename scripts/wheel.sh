@@ -4,7 +4,7 @@
 #
 #   scripts/wheel.sh [PYTHON...]
 #
-# RAMET_PORTABLE links the C++ runtime and the little that is used of OpenSSL statically, and asks glibc for old versions
+# RAMET_PORTABLE links the C++ runtime and OpenSSL statically, and asks glibc for old versions
 # of its functions (bindings/old_glibc.cc). oneTBB comes from its makers' own wheel, which is built for old machines, and
 # is grafted in by auditwheel, as is Highway. The wheel's tag is what auditwheel finds.
 set -euo pipefail

@@ -7,6 +7,7 @@
 // call.
 #include <benchmark/benchmark.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -117,6 +118,51 @@ void Pair(benchmark::State& state, std::array<Descriptor, 2> ends) {
   Report(state, cpu, bytes);
 }
 
+// Three members exchange 114 KB again and again; one is killed. Until the others know, and until
+// the two of them are a new group.
+void Death(benchmark::State& state, const testing::Channel& channel) {
+  struct Times {
+    std::atomic<double> killed, noticed[2], rebuilt[2];
+  };
+  auto* const times = static_cast<Times*>(
+      mmap(nullptr, sizeof(Times), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+  RAMET_CHECK(times != MAP_FAILED);
+  const auto now = [] { return testing::SecondsSince({}); };
+  double noticed = 0, rebuilt = 0;
+  for (auto _ : state) {
+    const testing::Joiner join = channel(3), join_again = channel(2);
+    pid_t members[3];
+    for (size_t rank = 0; rank < 3; ++rank) {
+      if ((members[rank] = fork()) != 0) continue;
+      {
+        testing::Member member;
+        member.Use(join(rank, member.stop));
+        std::vector<int64_t> values(114'000 / sizeof(int64_t), 1);
+        while (member.collective->status().ok()) AllSum(member.context, std::span<int64_t>(values));
+        times->noticed[rank] = now();
+        testing::Member again;
+        again.Use(join_again(rank, again.stop));
+        RAMET_CHECK(again.collective->status().ok());
+        times->rebuilt[rank] = now();
+      }
+      _exit(0);
+    }
+    usleep(300'000);
+    times->killed = now();
+    kill(members[2], SIGKILL);
+    for (const pid_t member : members) waitpid(member, nullptr, 0);
+    const double last = std::max(times->noticed[0].load(), times->noticed[1].load());
+    noticed += last - times->killed;
+    rebuilt += std::max(times->rebuilt[0].load(), times->rebuilt[1].load()) - last;
+    state.SetIterationTime(last - times->killed);
+  }
+  state.counters["notice_ms"] =
+      benchmark::Counter(1e3 * noticed, benchmark::Counter::kAvgIterations);
+  state.counters["rebuild_ms"] =
+      benchmark::Counter(1e3 * rebuilt, benchmark::Counter::kAvgIterations);
+  munmap(times, sizeof(Times));
+}
+
 std::array<Descriptor, 2> UnixPair() {
   int ends[2];
   RAMET_CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends) == 0);
@@ -136,6 +182,9 @@ std::array<Descriptor, 2> TcpPair() {
 BENCHMARK_CAPTURE(AllSums, Tcp, testing::JoinTcp)->Apply(Sizes);
 BENCHMARK_CAPTURE(AllSums, Machine, testing::JoinMachine)->Apply(Sizes);
 BENCHMARK_CAPTURE(AllSums, Tls, testing::JoinTls)->Apply(Sizes);
+BENCHMARK_CAPTURE(Death, Machine, testing::JoinMachine)->UseManualTime()->Iterations(20);
+BENCHMARK_CAPTURE(Death, Tcp, testing::JoinTcp)->UseManualTime()->Iterations(20);
+BENCHMARK_CAPTURE(Death, Tls, testing::JoinTls)->UseManualTime()->Iterations(20);
 void PairOverUnix(benchmark::State& state) { Pair(state, UnixPair()); }
 void PairOverTcp(benchmark::State& state) { Pair(state, TcpPair()); }
 BENCHMARK(PairOverUnix)
