@@ -19,6 +19,7 @@ class Recipe:
     noise: bool = False  # comes out differently each time
     bad_row: int = -1  # has a label that is no number
     seconds: float = 0.0  # that each part takes
+    folder: str = ""  # for marks of those who use it
 
     def values(self, begin: int, end: int) -> np.ndarray:
         return np.stack([self._row(row) for row in range(begin, end)]) if end > begin else np.empty((0, 4))

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +20,7 @@ from dask_chaos import Playground
 from distributed import Client, LocalCluster
 from distributed.security import Security
 from generated_rows import GeneratedRows, Recipe, ScatteredRows, alone, parameters, same_rate, slow_rate
+from ramet.dask import stages
 from ramet.dask.errors import DataLostError, MembersError, NotDeterministicError, NoWorkersError, SchedulerLostError
 from ramet.dask.run import FitJob, FitOptions, fit, fit_async
 
@@ -298,6 +300,17 @@ def test_new_workers_are_used():
     assert len(outcome.report.workers) == 2
 
 
+def test_an_adaptive_cluster_grows_for_a_fit_and_leaves_it_alone():
+    """Its workers look idle to Dask while members train, and are not taken away."""
+    rows = GeneratedRows((100,) * 10, Recipe(seconds=0.2))
+    with threads(0) as client:
+        client.cluster.adapt(minimum=0, maximum=3, interval="100ms", wait_count=1)
+        outcome = fit(client, rows, {}, replace(SLOW, parameters=parameters(max_iter=60)), OPTIONS)
+        client.cluster.adapt(minimum=0, maximum=0)
+    assert outcome.result.model.digest == expected(replace(SLOW, parameters=parameters(max_iter=60)))
+    assert all(event.why == "there are more workers" for event in outcome.report.interruptions)
+
+
 def test_a_source_that_comes_out_differently_is_named(client, tmp_path):
     known = pids(client)
     path = tmp_path / "model.ramet"
@@ -379,6 +392,32 @@ class DeadlyRows(GeneratedRows):
         if part == 1:
             return client.submit(os._exit, 1, key=key, pure=False, **options)
         return super().submit(client, function, part, *args, key=key, **options)
+
+
+def test_a_task_whose_workers_died_too_often_for_dask_is_tried_again(client, playground, tmp_path, monkeypatch):
+    """As when a machine dies: its workers leave one after another, and a task is sent from one to the next."""
+    monkeypatch.setattr(playground.cluster.scheduler, "allowed_failures", 0)
+    outcome = fit(client, OnceDeadlyRows((250,) * 4, Recipe(folder=str(tmp_path))), {}, SLOW, OPTIONS)
+    assert outcome.result.model.digest == expected()
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+class OnceDeadlyRows(GeneratedRows):
+    """The worker dies the first time that a part is surveyed, and the first time that it is binned."""
+
+    def submit(self, client, function, part, *args, key, **options):
+        if part == 2 and function in (stages.survey, stages.make):
+            return client.submit(die_once, self, function, part, *args, key=key, pure=False, **options)
+        return super().submit(client, function, part, *args, key=key, **options)
+
+
+def die_once(rows, function, part, *args):
+    died = Path(rows.recipe.folder, function.__name__)
+    if not died.exists():
+        died.touch()
+        os._exit(1)
+    begin = sum(rows.lengths[:part])
+    return function(rows.recipe.table(begin, begin + rows.lengths[part]), *args)
 
 
 def test_no_worker_is_an_error_that_says_so():

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from distributed import Client, Future
+from distributed.scheduler import KilledWorker
 
 from ramet import _core
 from ramet.dask import member
@@ -273,6 +274,9 @@ class Driver:
             try:
                 fed = await task
             except MemoryError:
+                fed = None
+            except KilledWorker:
+                await self.preparation.try_again([task, *self.preparation.parts.values()])
                 fed = None
             except Exception as error:
                 named = await self.preparation.named(error)

@@ -7,6 +7,7 @@ Invariants
       without reading a row.
   B2. An error of a part names the part.
   B3. With copies, a part that died with its worker is replaced by its copy, and nothing is made again.
+  B4. A task is not given up because all workers of a machine died at once and it was sent from one to the next.
 """
 
 # mypy: allow-untyped-calls
@@ -29,6 +30,7 @@ from ramet.dask.job import FitJob
 from ramet.dask.rows import Rows
 
 FAN_IN = 16
+PAUSES = (0.5, 2.0, 4.0)  # seconds until a task whose workers died is tried again
 
 
 class Preparation:
@@ -193,10 +195,24 @@ class Preparation:
         return futures[0]
 
     async def _result(self, future: Future[Any], parts: Mapping[PartId, Future[Any] | int]) -> Any:
-        try:
-            return await future
-        except Exception as error:
-            raise await self.named(error, parts) from error
+        for pause in (*PAUSES, 0.0):
+            try:
+                return await future
+            except Exception as error:
+                if not (pause and isinstance(error, KilledWorker)):
+                    raise await self.named(error, parts) from error
+            await asyncio.sleep(pause)
+            await self.try_again([future])
+
+    async def try_again(self, futures: Sequence[Future[Any]]) -> None:
+        """B4. Tasks whose workers died too often, for Dask."""
+        failed = [future.key for future in futures if future.status == "error"]
+        scheduler: Any = self.client.scheduler
+        if failed:
+            for key in await scheduler.retry(keys=failed, client=self.client.id):
+                state = self.client.futures.get(key)
+                if state is not None:
+                    state.retry()
 
     async def named(self, error: Exception, parts: Mapping[PartId, Future[Any] | int] | None = None) -> Exception:
         """The error, and which part it is about (B2)."""
