@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +12,8 @@ from ramet.dask.job import FirstRounds, FitJob, Round
 from ramet.dask.member import End
 from ramet.dask.plan import Phase, Plan
 from ramet.dask.report import FitReport, Interruption, WorkerReport
+
+log = logging.getLogger("ramet.dask")
 
 TRAIN = "train"  # the set of the rows that are trained on: it validates nothing
 
@@ -80,6 +83,9 @@ class Chronicle:
             why = "; ".join(sorted({self._removed.get(worker, "its process or connection died") for worker in gone}))
             self._trouble = Interruption([], why or self._why or self._plan.last_words)
             self._noticed = self._noticed or time.monotonic()
+            log.warning(
+                "Training stopped after round %d and goes on: %s: %s.", self._plan.kept, _names(gone), self._trouble.why
+            )
         self._trouble.workers += [worker for worker in gone if worker not in self._trouble.workers]
         self._trouble.rounds_repeated += max(0, self._plan.done - self._plan.kept)
 
@@ -88,6 +94,7 @@ class Chronicle:
             self._trouble.round = rounds
             self._trouble.seconds = time.monotonic() - self._noticed
             self.report.interruptions.append(self._trouble)
+            log.info("Training went on after round %d, %.2f s later.", rounds, self._trouble.seconds)
         self._trouble, self._why, self._noticed = None, "", 0.0
 
     def note_end(self, epoch: int, seat: m.Seat, end: End) -> None:
@@ -118,6 +125,10 @@ class Chronicle:
         trees = max(1, report.rounds * result.model.num_outputs)
         report.exchanges_per_tree = max((worker.exchanges for worker in report.workers), default=0) / trees
         return report
+
+
+def _names(workers: list[str]) -> str:
+    return ", ".join(workers) or "all workers"
 
 
 def first_rounds(result: Any, rounds: int | None, keep_best: bool) -> Any:

@@ -13,7 +13,7 @@ import os
 import pickle
 import secrets
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -342,7 +342,7 @@ class Driver:
                 )
             )
             await asyncio.sleep(0.02)
-            await self.scheduler.unregister(address=worker, stimulus_id=reason, close=False)
+            await self._in_time(self.scheduler.unregister(address=worker, stimulus_id=reason, close=False))
         with suppress(Exception):
             await restart
 
@@ -397,11 +397,21 @@ class Driver:
         while True:
             async with self._looking:
                 removals = self._removals
-                identity = await self.scheduler.identity(n_workers=-1)
+                identity = await self._in_time(self.scheduler.identity(n_workers=-1))
             seen = {address: _seen(worker) for address, worker in identity["workers"].items()}
             self._events.put_nowait((removals, m.Workers(seen)))
             close = self.plan.phase in (Phase.OPEN, Phase.CLOSE, Phase.FETCH)
             await asyncio.sleep(max(LOOK_CLOSELY if close else LOOK, len(seen) / 200))
+
+    async def _in_time(self, answer: Awaitable[Any]) -> Any:
+        """The scheduler's answer."""
+        try:
+            return await asyncio.wait_for(answer, self.options.worker_timeout)
+        except asyncio.TimeoutError:
+            raise SchedulerLostError(
+                f"Dask's scheduler did not answer for {self.options.worker_timeout:g} seconds (worker_timeout). If the "
+                "fit wrote a checkpoint, go on from it with init_model=<path> once there is a scheduler again."
+            ) from None
 
     # The end ----------------------------------------------------------------------------------------------------------
     async def _finish(self, end: m.Finish | m.GiveUp) -> Outcome:
