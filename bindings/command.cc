@@ -142,6 +142,27 @@ Result<ClusterResult> TrainByPython(const nb::object& train, const Context& cont
   }
 }
 
+// A path is listed by the engine, a URI by Python: list_store(uri) -> files.
+Result<std::vector<std::string>> List(const nb::object& list_store,
+                                      std::span<const std::string> paths) {
+  std::vector<std::string> files;
+  for (const std::string& path : paths) {
+    if (list_store.is_none() || path.find("://") == std::string::npos) {
+      RAMET_ASSIGN(const auto found, ListFiles({&path, 1}));
+      files.insert(files.end(), found.begin(), found.end());
+      continue;
+    }
+    const nb::gil_scoped_acquire gil;
+    try {
+      for (nb::handle file : list_store(nb::bytes(path.data(), path.size())))
+        files.push_back(nb::cast<nb::bytes>(file).c_str());
+    } catch (nb::python_error& exception) {
+      return ToError(exception);
+    }
+  }
+  return files;
+}
+
 int TerminalColumns() {
   winsize size = {};
   return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
@@ -149,11 +170,11 @@ int TerminalColumns() {
 
 int Run(const std::vector<nb::bytes>& arguments, const nb::object& open_files,
         const std::vector<std::pair<std::string, std::string>>& versions,
-        const nb::object& train_on_cluster) {
+        const nb::object& train_on_cluster, const nb::object& list_store) {
   std::vector<const char*> argv;
   for (const nb::bytes& argument : arguments) argv.push_back(argument.c_str());
   TableSource source{
-      ListFiles,
+      [&](std::span<const std::string> paths) { return List(list_store, paths); },
       [&](const Context& context, std::span<const std::string> files, const ReadOptions& options) {
         return OpenByPython(open_files, context, files, options);
       },
@@ -184,7 +205,8 @@ T Value(Result<T> result) {
 void AddCommand(nb::module_& module) {
   AddUsageError(module);
   module.def("run_command", &Run, nb::arg("argv"), nb::arg("open_files"), nb::arg("versions"),
-             nb::arg("train_on_cluster").none() = nb::none());
+             nb::arg("train_on_cluster").none() = nb::none(),
+             nb::arg("list_store").none() = nb::none());
   // What readers in Python share with the engine's own.
   nb::list spellings;
   for (const std::string_view spelling : kMissingSpellings) spellings.append(std::string(spelling));

@@ -350,12 +350,14 @@ def run_command(
     open_files: Callable[..., object],
     versions: Sequence[tuple[str, str]],
     train_on_cluster: Callable[..., object] | None = None,
+    list_store: Callable[[bytes], list[bytes]] | None = None,
 ) -> int: ...
 
 # open_files(paths: list[bytes], *, columns, drop, types, missing, delimiter, format, threads, cancelled) -> an object
 # with a `schema`, which iterates over record batches; it may raise UsageError, OSError, KeyboardInterrupt, ValueError.
 # train_on_cluster(*, workers, scheduler, …), called for --workers and its like with the fields of ClusterTraining
 # (src/cli/cluster.h) -> (TrainResult, rows, features, seconds of reading, seconds of binning). It may raise the same.
+# list_store(uri) -> the files that it stands for; paths are the engine's to list.
 missing_spellings: tuple[str, ...]
 
 def available_memory() -> int: ...

@@ -23,9 +23,8 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
-        return _core.run_command(
-            [os.fsencode(argument) for argument in sys.argv], _open_files, _versions(), _train_on_cluster
-        )
+        line = [os.fsencode(argument) for argument in sys.argv]
+        return _core.run_command(line, _open_files, _versions(), _train_on_cluster, _list_store)
     except KeyboardInterrupt:
         return 130
 
@@ -34,6 +33,12 @@ def _open_files(paths: list[bytes], **options: Any) -> object:
     from ramet._command.files import open_files
 
     return open_files(paths, **options)
+
+
+def _list_store(uri: bytes) -> list[bytes]:
+    from ramet._command.stores import list_store
+
+    return [os.fsencode(file) for file in list_store(os.fsdecode(uri))]
 
 
 def _train_on_cluster(**training: Any) -> object:

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from ramet._command.files import reading
+from ramet._command.stores import open_file
 
 _BLOCK_BYTES = 4 << 20
 _HEADER_BYTES = 1 << 16
@@ -41,7 +42,7 @@ class Blocks:
             self.header = self._read_header()
 
     def _open(self) -> Any:
-        raw = pa.OSFile(self._file)
+        raw = open_file(self._file)
         for ending, packing in _PACKED.items():
             if self._file.endswith(ending):
                 return pa.CompressedInputStream(raw, packing)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ramet import _core
-from ramet._command import types
+from ramet._command import stores, types
 from ramet._command.files import Options
 
 VALIDATION = "validation"  # what the command calls the rows of --valid
@@ -137,7 +137,7 @@ def _train(run: _Run, client: Any) -> tuple[Any, int, int, float, float]:
     def survey(paths: list[bytes], read: Options) -> FileTable:
         names = [os.fsdecode(path) for path in paths]
         if not run.workers:  # workers of another's may be in another folder
-            names = [os.path.abspath(name) for name in names]  # noqa: PTH100
+            names = [name if stores.is_uri(name) else os.path.abspath(name) for name in names]  # noqa: PTH100
         return survey_files(client, names, read, workers)
 
     run.on_stage("reading")

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ramet import _core
-from ramet._command import types
+from ramet._command import stores, types
 
 Batch = Any  # pyarrow has no types of its own for mypy
 Schema = Any
@@ -72,7 +72,7 @@ def _arrange(file: str, batch: Batch, schema: Schema) -> Batch:
 def open_parquet(file: str, options: Options, groups: Sequence[int] | None = None) -> Source:
     """A Parquet file, or some of its row groups."""
     with reading(file):
-        whole = pq.ParquetFile(file)
+        whole = pq.ParquetFile(stores.open_file(file) if stores.is_uri(file) else file)
         schema = whole.schema_arrow
     columns = options.choose(file, schema.names)
     schema = pa.schema([schema.field(name) for name in columns])
@@ -89,7 +89,7 @@ def open_parquet(file: str, options: Options, groups: Sequence[int] | None = Non
 def open_feather(file: str, options: Options, numbers: Sequence[int] | None = None) -> Source:
     """A Feather file, or some of its batches."""
     with reading(file):
-        memory = pa.memory_map(file)
+        memory = stores.open_file(file) if stores.is_uri(file) else pa.memory_map(file)
         whole = pa.ipc.open_file(memory)
     columns = options.choose(file, whole.schema.names)
     if not columns:

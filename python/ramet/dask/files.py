@@ -10,7 +10,6 @@ Invariants
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -21,7 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ramet import _core
-from ramet._command import files, types
+from ramet._command import files, stores, types
 from ramet._command.csv import read_csv, types_of_csv
 from ramet._command.files import Options, Source
 from ramet.dask.rows import Rows, naming
@@ -105,7 +104,7 @@ def survey_files(client: Any, paths: list[str], read: Options, workers: int) -> 
         return FileTable(format, parts, read, own, types.apply_flags(own, read.types))
     open_one = files.open_parquet if format == "parquet" else files.open_feather
     own = files.common_schema(paths, (open_one(path, read) for path in paths), replace(read, types=[]))
-    size = sum(os.path.getsize(path) for path in paths)  # noqa: PTH202
+    size = sum(stores.size_of(path) for path in paths)
     limit = max(1, min(PART_BYTES, size // (2 * workers)))
     if format == "parquet":
         parts = _cut_parquet(paths, limit, workers)
@@ -118,7 +117,7 @@ def _cut_parquet(paths: list[str], limit: int, workers: int) -> list[FilePart]:
     groups: list[list[Any]] = []
     for path in paths:
         with files.reading(path):
-            footer = pq.read_metadata(path)
+            footer = pq.read_metadata(stores.open_file(path))
         groups.append([footer.row_group(i) for i in range(footer.num_row_groups)])
     # Fewer groups than workers: these read a group together, and each keeps its share of the rows.
     shares = -(-workers // max(1, sum(map(len, groups))))
@@ -133,8 +132,8 @@ def _cut_parquet(paths: list[str], limit: int, workers: int) -> list[FilePart]:
 
 def _cut_feather(path: str, limit: int) -> Iterator[FilePart]:
     with files.reading(path):
-        count = pa.ipc.open_file(pa.memory_map(path)).num_record_batches
-    each = os.path.getsize(path) // max(1, count)  # noqa: PTH202
+        count = pa.ipc.open_file(stores.open_file(path)).num_record_batches
+    each = stores.size_of(path) // max(1, count)
     for pieces in _runs([each] * count, limit):
         yield FilePart(path, "block", pieces)
 
