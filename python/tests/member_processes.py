@@ -50,7 +50,7 @@ def _serve(pipe, prepare, tls_files, host):
     if prepare is not None:
         prepare()
     tls = None if tls_files is None else _core.Tls(*tls_files)
-    listener = _core.Listener(host, tls=tls)
+    listener = _core.Listener(host, tls=tls, local=False)  # as on machines apart
     pipe.send(listener.port)
     collective = data = None
     while (order := pipe.recv()) is not None:

@@ -3,8 +3,10 @@
 Needs root, for the hosts and the capture.
 """
 
+import collections
 import contextlib
 import itertools
+import multiprocessing
 import os
 import queue
 import socket
@@ -214,6 +216,36 @@ def test_a_group_meets_while_strangers_call(table, files, channel):
         assert set(answered) <= {b""}
         for stranger in strangers:
             stranger.let_go()
+
+
+def flood(address):
+    """Calls as fast as it can, and says nothing."""
+    callers = collections.deque(maxlen=200)  # who drops out hangs up
+    while True:
+        caller = socket.socket()
+        caller.setblocking(False)
+        caller.connect_ex(address)
+        callers.append(caller)
+
+
+@pytest.mark.parametrize("channel", ["tcp", "tls"])
+def test_a_group_meets_in_a_flood_of_calls(table, files, channel):
+    """More than ten thousand a second, as far as the machine goes: none has the place of a member that calls."""
+    with Members(2, tls_files=files() if channel == "tls" else None) as members:
+        floods = [multiprocessing.Process(target=flood, args=members.addresses[:1], daemon=True) for _ in range(2)]
+        for process in floods:
+            process.start()
+        try:
+            time.sleep(0.3)
+            for _ in range(3):
+                began = time.monotonic()
+                answers = members.connect([0, 1], new_group(), connect_timeout=30)
+                assert all(isinstance(answer, float) for answer in answers), answers
+                assert max(answers) - began < 15
+        finally:
+            for process in floods:
+                process.kill()
+                process.join()
 
 
 @pytest.mark.parametrize("channel", ["tcp", "tls"])

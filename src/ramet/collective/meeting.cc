@@ -1,8 +1,10 @@
 #include "ramet/collective/meeting.h"
 
 #include <poll.h>
+#include <sys/socket.h>
 
 #include <algorithm>
+#include <cerrno>
 
 namespace ramet {
 namespace {
@@ -16,6 +18,19 @@ constexpr auto kConnectFor = 3s;
 // One who called has this long to prove itself.
 constexpr auto kCallerFor = 10s;
 constexpr auto kFirstPause = 10ms, kLongestPause = 500ms;
+// This many more than the group needs may be heard at once. They outlast a member's handshake while
+// strangers call as fast as they can, and are fewer than a process may usually have open.
+constexpr size_t kMostStrangers = 256;
+
+enum class Said { kNothing, kSomething, kFarewell };
+
+Said WhatIsSaid(const Descriptor& socket) {
+  std::byte first;
+  const ssize_t got = recv(socket.number(), &first, 1, MSG_PEEK | MSG_DONTWAIT);
+  if (got > 0) return Said::kSomething;
+  const bool later = got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR);
+  return later ? Said::kNothing : Said::kFarewell;
+}
 
 }  // namespace
 
@@ -122,26 +137,46 @@ void Meeting::StepDialled(Dialled& dialled, Clock::time_point now) {
 }
 
 void Meeting::AcceptCallers(const Descriptor& listening, Clock::time_point now) {
-  // More than the group needs are strangers'; the oldest goes, so that no crowd keeps members out.
-  const size_t most = 2 * links_.size() + 64;
+  const size_t most = 2 * links_.size() + kMostStrangers;
   for (size_t accepted = 0; accepted < most; ++accepted) {
     Descriptor socket = Accept(listening);
     if (!socket.valid()) {
       // No descriptor left, perhaps: make room for the next look.
-      if ((errno == EMFILE || errno == ENFILE) && !callers_.empty()) callers_.pop_front();
+      if (errno == EMFILE || errno == ENFILE) MakeRoom();
       return;
     }
     if (!OfThisUser(socket)) continue;
-    if (callers_.size() >= most) callers_.pop_front();
-    callers_.push_back({Handshake::Answer(listener_.MakeChannel(std::move(socket), false), group_),
-                        now + kCallerFor});
+    if (callers_.size() >= most) MakeRoom();
+    Caller& caller =
+        callers_.emplace_back(Caller{std::move(socket), std::nullopt, now + kCallerFor});
+    // Whoever speaks at once, as members do, does not count among the silent from here on.
+    if (StepCaller(caller) == Handshake::State::kFailed) callers_.pop_back();
   }
+}
+
+// So that no crowd keeps members out: of the silent, else of all, the one that has had most time.
+void Meeting::MakeRoom() {
+  auto caller = std::find_if(callers_.begin(), callers_.end(),
+                             [](const Caller& one) { return !one.handshake; });
+  if (caller == callers_.end()) caller = callers_.begin();
+  if (caller != callers_.end()) callers_.erase(caller);
+}
+
+Handshake::State Meeting::StepCaller(Caller& caller) {
+  if (!caller.handshake) {
+    const Said said = WhatIsSaid(caller.silent);
+    if (said == Said::kFarewell) return Handshake::State::kFailed;
+    if (said == Said::kNothing) return Handshake::State::kUnderWay;
+    caller.handshake.emplace(
+        Handshake::Answer(listener_.MakeChannel(std::move(caller.silent), false), group_));
+  }
+  return caller.handshake->Step();
 }
 
 void Meeting::StepCallers(Clock::time_point now) {
   for (auto caller = callers_.begin(); caller != callers_.end();) {
-    const Handshake::State state = caller->handshake.Step();
-    if (state == Handshake::State::kDone) Admit(caller->handshake);
+    const Handshake::State state = StepCaller(*caller);
+    if (state == Handshake::State::kDone) Admit(*caller->handshake);
     if (state == Handshake::State::kUnderWay && now < caller->give_up)
       ++caller;
     else
@@ -168,7 +203,9 @@ void Meeting::Wait() {
       timeout = std::min<Clock::duration>(timeout, dialled.next_try - now);
   }
   for (const Caller& caller : callers_)
-    descriptors.push_back({caller.handshake.descriptor(), caller.handshake.events(), 0});
+    descriptors.push_back(
+        caller.handshake ? pollfd{caller.handshake->descriptor(), caller.handshake->events(), 0}
+                         : pollfd{caller.silent.number(), POLLIN, 0});
   const auto milliseconds =
       std::max<int64_t>(1, std::chrono::ceil<std::chrono::milliseconds>(timeout).count());
   poll(descriptors.data(), descriptors.size(), static_cast<int>(milliseconds));

@@ -38,8 +38,10 @@ class Meeting {
     std::optional<Handshake> handshake;
     std::string problem = "it did not answer";
   };
+  // One who called. Until it has said something it is no more than a socket.
   struct Caller {
-    Handshake handshake;
+    Descriptor silent;
+    std::optional<Handshake> handshake;
     Clock::time_point give_up;
   };
 
@@ -47,7 +49,9 @@ class Meeting {
   void Dial(Dialled& dialled, Clock::time_point now);
   void StepDialled(Dialled& dialled, Clock::time_point now);
   void AcceptCallers(const Descriptor& listening, Clock::time_point now);
+  void MakeRoom();
   void StepCallers(Clock::time_point now);
+  Handshake::State StepCaller(Caller& caller);
   void Admit(Handshake& handshake);
   void Wait();
   bool complete() const;
