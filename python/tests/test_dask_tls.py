@@ -1,8 +1,9 @@
 """A fit on a Dask cluster with certificates: nothing of the rows, and nothing of the training, passes in the clear.
 
-The cluster runs on a host of its own (a network namespace), of which everything that passes is captured. Needs root.
+The cluster runs on two hosts (network namespaces), and everything that passes between them is captured. Needs root.
 """
 
+import asyncio
 import itertools
 import multiprocessing
 import pickle
@@ -28,22 +29,35 @@ TLS_RECORDS = (b"\x16\x03\x01", b"\x16\x03\x03")  # a handshake's, as TLS 1.3 be
 PIECE = 24  # bytes, which do not occur by chance
 
 
-def _fit(pipe, namespace, secured):
-    """In a process of its own: a cluster, and a fit of rows that all lie on its first worker."""
+def _work(pipe, namespace):
+    """In a process of its own: a worker on another host."""
+    enter(namespace)
+    from distributed import Worker
+
+    async def work(scheduler, host, security):
+        async with Worker(scheduler, host=host, nthreads=1, security=security, dashboard=False) as worker:
+            await worker.finished()
+
+    asyncio.run(work(*pipe.recv()))
+
+
+def _fit(pipe, namespace, worker_pipe, addresses, secured):
+    """In a process of its own: a cluster of this host and another, and a fit of rows that lie on the other."""
     enter(namespace)
     import dask.array as da
     from distributed import Client, LocalCluster
     from distributed.security import Security
 
-    settings = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "dashboard_address": None}
-    if secured:
-        settings["security"] = Security.temporary()
+    security = Security.temporary() if secured else None
+    settings = {"n_workers": 1, "threads_per_worker": 1, "dashboard_address": None, "security": security}
     X, y = make_rows(ROWS, FEATURES)
-    with LocalCluster(host="127.0.0.1", **settings) as cluster, Client(cluster) as client:
-        workers = list(client.scheduler_info()["workers"])
+    with LocalCluster(host=addresses[0], processes=True, **settings) as cluster, Client(cluster) as client:
+        worker_pipe.send((cluster.scheduler_address, addresses[1], security))
+        client.wait_for_workers(2, timeout=60)
+        workers = sorted(client.scheduler_info()["workers"], key=lambda address: addresses[1] in address)
         chunks = (ROWS // PARTS, FEATURES)
         data, labels = client.persist(
-            [da.from_array(X, chunks=chunks), da.from_array(y, chunks=chunks[0])], workers=workers[:1]
+            [da.from_array(X, chunks=chunks), da.from_array(y, chunks=chunks[0])], workers=workers[1:]
         )
         pipe.send(workers)
         model = HistGradientBoostingRegressor(**SETTINGS).fit(data, labels)
@@ -63,12 +77,12 @@ def listening():
     return ports
 
 
-def greeting(port):
+def greeting(address):
     """What a stranger without a certificate meets: "tls", "plain", or "nothing" where nobody answers."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=1) as raw:
+        with socket.create_connection(address, timeout=1) as raw:
             raw.settimeout(1)
             with context.wrap_socket(raw) as secured:
                 return "tls" if secured.version() else "plain"
@@ -100,32 +114,43 @@ def _buffers(part):
 class Seen:
     workers: list[str]
     digest: str
-    streams: dict  # what passed
-    greetings: dict[int, str]  # of the cluster's own ports
+    streams: dict  # what passed between the hosts
+    greetings: list[str]  # of all ports that were open before the fit
     members: set[int]  # ports that were open during the fit alone
 
 
 def watch_a_fit(secured):
     context = multiprocessing.get_context("spawn")
-    with Hosts(1, bridge=False) as hosts, on_host(hosts, 0, Capture, "lo") as capture:
-        mine, theirs = context.Pipe()
-        process = context.Process(target=_fit, args=(theirs, hosts.names[0], secured))
-        process.start()
+    with Hosts(2) as hosts, on_host(hosts, 0, Capture, "eth0") as capture:
+        addresses = [hosts.address(0), hosts.address(1)]
+        (mine, theirs), (tell, told) = context.Pipe(), context.Pipe()
+        processes = [
+            context.Process(target=_fit, args=(theirs, hosts.names[0], tell, addresses, secured)),
+            context.Process(target=_work, args=(told, hosts.names[1])),
+        ]
+        for process in processes:
+            process.start()
+
+        def open_ports():
+            return {(host, port) for host in (0, 1) for port in on_host(hosts, host, listening)}
+
         try:
-            assert mine.poll(60), "the cluster does not start"
+            assert mine.poll(90), "the cluster does not start"
             workers = mine.recv()
-            before, during = on_host(hosts, 0, listening), set()
+            before, during = open_ports(), set()
             while not mine.poll(0.02):
-                during |= on_host(hosts, 0, listening)
+                during |= open_ports()
             digest = mine.recv()
-            greetings = {port: on_host(hosts, 0, greeting, port) for port in before}
+            greetings = [on_host(hosts, host, greeting, (addresses[host], port)) for host, port in before]
             mine.send("done")
-            process.join(30)
+            processes[0].join(30)
         finally:
-            process.kill()
-            process.join()
+            for process in processes:
+                process.kill()
+                process.join()
     assert capture.lost == 0
-    return Seen(workers, digest, capture.streams(), greetings, during - before)
+    members = {port for _, port in during - before}
+    return Seen(workers, digest, capture.streams(), greetings, members)
 
 
 def test_a_fit_on_a_cluster_with_certificates_passes_nothing_in_the_clear():
@@ -134,7 +159,7 @@ def test_a_fit_on_a_cluster_with_certificates_passes_nothing_in_the_clear():
     plain, secured = watch_a_fit(False), watch_a_fit(True)
     assert plain.digest == secured.digest == HistGradientBoostingRegressor(**SETTINGS).fit(X, y).digest_
     assert shown([X.tobytes()], plain) == shown([y.tobytes()], plain) == 1
-    assert shown(bins_of(X, y), plain) > 0.1  # those that the second worker gets from the first
+    assert shown(bins_of(X, y), plain) > 0.1  # those that one worker gets from the other
     assert shown([X.tobytes()], secured) == shown([X.T.tobytes()], secured) == shown([y.tobytes()], secured) == 0
     assert shown(bins_of(X, y), secured) == 0
     for word in (b"RAMET-1", b"RMT1"):  # of handshakes, of frames
@@ -144,9 +169,9 @@ def test_a_fit_on_a_cluster_with_certificates_passes_nothing_in_the_clear():
     # The channel is TLS because the workers' addresses are, and nobody listens to anything else.
     assert all(address.startswith("tls://") for address in secured.workers)
     assert len(secured.members) == len(plain.members) == 2
-    assert sum(greeting == "tls" for greeting in secured.greetings.values()) >= 3  # the scheduler, two workers
-    assert "plain" not in secured.greetings.values()
-    assert "plain" in plain.greetings.values()
+    assert sum(greeting == "tls" for greeting in secured.greetings) >= 3  # the scheduler, two workers
+    assert "plain" not in secured.greetings
+    assert "plain" in plain.greetings
     talk = {key: stream for key, stream in secured.streams.items() if {key[1], key[3]} & secured.members}
     assert len(talk) == 2  # one connection, both ways
     assert all(len(stream) > 1_000_000 and stream.startswith(TLS_RECORDS) for stream in talk.values())
