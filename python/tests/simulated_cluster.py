@@ -116,7 +116,8 @@ class Cluster:
             self.now, _, action = heapq.heappop(self._queue)
             assert self.now < until, f"seed {self.seed}: no end; {self.plan.phase}, epoch {self.plan.epoch}"
             action()
-        assert self.say(m.StopAsked()) == [] == self.say(m.Tick(self.now + 1e6))  # P8
+        for event in (m.StopAsked(), m.Failed(ValueError()), m.Tick(self.now + 1e6)):
+            assert self.say(event) == [], "P8"
         return self.end
 
     def say(self, event):

@@ -486,12 +486,9 @@ class Plan:
         if self._complete:
             self._enter(Phase.OVER, Finish(self.kept, complete=True))
             return
-        if self.stop_asked:
-            self._enter(Phase.OVER, Finish(self.kept, complete=False))
-            return
         self.fruitless = 0 if self.kept > self._started_from else self.fruitless + 1
         self._not_before = self.now + (min(5.0, 0.05 * 2**self.fruitless) if self.fruitless > 1 else 0.0)
-        if self.fruitless < self.limits.fruitless:
+        if self.stop_asked or self.fruitless < self.limits.fruitless:
             self._enter(Phase.LOCATE)
             return
         error = MembersError(
