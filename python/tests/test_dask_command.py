@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 
+import distributed
 import numpy as np
 import pyarrow as pa
 import pyarrow.feather
@@ -170,3 +171,17 @@ def test_ctrl_c_stops_it(folder, processes, tmp_path):  # noqa: F811
     assert started.returncode == 130
     assert "stopped; go on with --resume" in words or "stopped before the first checkpoint" in words
     assert not (tmp_path / "m.ramet").exists()
+
+
+def test_the_doctor_tells_what_members_would_talk_over(monkeypatch):
+    def told():
+        done = subprocess.run([sys.executable, "-m", "ramet", "doctor", "--json"], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)["libraries"]
+
+    assert told()["Dask"] == distributed.__version__
+    assert told()["channel on Dask"].startswith("auto")
+    monkeypatch.setenv("DASK_RAMET__CHANNEL", "comm")
+    assert told()["channel on Dask"] == "comm"
+    monkeypatch.setenv("DASK_RAMET__CHANEL", "comm")
+    assert "ramet.chanel" in told()["channel on Dask"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from importlib.metadata import PackageNotFoundError, version
 from types import FrameType
 from typing import Any
 
@@ -56,4 +57,20 @@ def _versions() -> list[tuple[str, str]]:
         ("Arrow C++", pyarrow.cpp_build_info.version),
         ("pyarrow", pyarrow.__version__),
         ("Python", sys.version.split()[0]),
+        *_dask(),
     ]
+
+
+def _dask() -> list[tuple[str, str]]:
+    """Its release, and what training on it would use for members to talk over."""
+    try:
+        release = version("distributed")
+        from ramet.dask.options import fit_options
+    except (PackageNotFoundError, ImportError):
+        return [("Dask", "not installed")]
+    try:
+        channel = fit_options().channel
+    except ValueError as error:
+        channel = str(error)
+    ways = "TLS where the cluster has certificates, else TCP, and sockets of the machine within it"
+    return [("Dask", release), ("channel on Dask", f"auto ({ways})" if channel == "auto" else channel)]
