@@ -63,7 +63,7 @@ class Nodes:
 
     @property
     def kind(self) -> str:
-        return "hosts (network namespaces)" if self.hosts else "processes (no namespaces permitted here)"
+        return "hosts (network namespaces)" if self.hosts else "processes (namespaces not permitted)"
 
     def __enter__(self) -> Nodes:
         try:

@@ -123,10 +123,10 @@ def main() -> int:
     killed = train_on_nodes(many, line, rounds, data / "half-way.ramet")
 
     heading("The same training, three layouts")
-    print(f"  {'':<44} {'seconds':>8} {'core-seconds':>13}  digest")
+    print(f"  {'':<46} {'seconds':>8} {'core-seconds':>13}  digest")
     for layout in (none, one, many):
         held = layout.seconds * layout.workers
-        print(f"  {layout.what:<44} {layout.seconds:>8.1f} {held:>13.1f}  {layout.digest[:16]}…")
+        print(f"  {layout.what:<46} {layout.seconds:>8.1f} {held:>13.1f}  {layout.digest[:16]}…")
     print(
         "\n  One node's time includes the start of its workers; the nodes were there before. All of them share this\n"
         f"  machine's {os.cpu_count()} cores, so Dask can only cost time here. What it must not cost is the model."
