@@ -49,6 +49,7 @@ class _Epoch:
     order: m.Open
     members: dict[str, Future[Any]] = field(default_factory=dict)
     work: set[asyncio.Task[None]] = field(default_factory=set)
+    ended: set[str] = field(default_factory=set)
 
 
 class Driver:
@@ -224,6 +225,13 @@ class Driver:
                 raise
             self._post(m.Ended(epoch, seat.worker, 0, m.Reason.BROKEN, detail=f"{seat.worker}: {error!r}"))
             return
+        self._take_end(epoch, seat, end)
+
+    def _take_end(self, epoch: int, seat: m.Seat, end: member.End) -> None:
+        """A member tells of its end, and its task's result does."""
+        if seat.worker in self._epochs[epoch].ended:
+            return
+        self._epochs[epoch].ended.add(seat.worker)
         self.chronicle.note_end(epoch, seat, end)
         if end.reason is m.Reason.UNREACHABLE:
             self._note_unreachable(epoch, end.detail)
@@ -249,6 +257,11 @@ class Driver:
                 for seat in self._epochs[epoch].order.seats:
                     if seat.worker == worker:
                         self._start(self._feed(epoch, seat), self._epochs[epoch])
+            case "ended":
+                for seat in self._epochs[epoch].order.seats:
+                    if seat.worker == worker:
+                        with suppress(Exception):  # of a class that is not known here: the task's result tells
+                            self._take_end(epoch, seat, pickle.loads(message["end"]))
             case "rounds":
                 self.chronicle.note_progress(worker, message["seconds"], message["exchange"])
                 self._tell_rounds(message["reports"])
@@ -294,7 +307,11 @@ class Driver:
     async def _connect(self, order: m.Connect) -> None:
         addresses = [seat.address for seat in order.seats if seat.address is not None]
         peers = member.Peers(addresses, os.urandom(32), self._kept[1], self.job.initial_model)
-        await self._send(order.epoch, member.deliver, peers)
+        answers = await self._send(order.epoch, member.deliver, peers)
+        for seat in order.seats:
+            if answers.get(seat.worker) is not True:
+                detail = f"{seat.worker}: its member could not be told who the others are: {answers.get(seat.worker)!r}"
+                self._post(m.Ended(order.epoch, seat.worker, 0, m.Reason.BROKEN, detail=detail))
         if self.options.recovery == "replica":
             await self.preparation.copy([seat.worker for seat in order.seats])
 

@@ -16,6 +16,7 @@ Invariants
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import pickle
 import queue
@@ -28,6 +29,7 @@ from typing import Any
 
 from distributed import get_worker, secede
 from distributed.core import Status
+from distributed.protocol.pickle import dumps
 from distributed.utils import get_ip_interface
 
 from ramet import _core
@@ -113,6 +115,7 @@ def run_member(order: Order) -> Kept:
 
 
 def end_of(kept: Kept) -> End:
+    """For a client that missed the message; it may have to wait for a thread."""
     return kept.end
 
 
@@ -328,6 +331,8 @@ class Member:
             peak_memory=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
             reports=self._reports,
         )
+        with contextlib.suppress(Exception):  # an error may be of a kind that does not pickle: `end_of` tells then
+            self.say("ended", end=dumps(end))
         return Kept(end, result)
 
     def _on_round(self, report: Any) -> bool:
