@@ -175,6 +175,25 @@ def fit_in_a_task(texts):
     return fit(get_client(), FOUR, {}, FitJob(texts), OPTIONS).result.model.digest
 
 
+def test_a_fit_ends_though_others_use_all_threads(client, tmp_path):
+    """Tasks that came while members trained hold every thread until the fit is over."""
+    over = tmp_path / "over"
+    others = []
+    begin = at_round(5, lambda: others.extend(client.submit(wait_for, over, i) for i in range(12)))
+    try:
+        outcome = fit(client, FOUR, {}, SLOW, replace(OPTIONS, on_round=begin))
+    finally:
+        over.touch()
+    assert outcome.result.model.digest == expected()
+    assert len(outcome.report.workers) > 1 and not outcome.report.interruptions
+    client.gather(others)
+
+
+def wait_for(path, number):
+    while not path.exists():
+        time.sleep(0.05)
+
+
 def test_an_asynchronous_client():
     async def run():
         async with (
