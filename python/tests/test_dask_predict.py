@@ -70,6 +70,7 @@ FORMS = {
     "empty partitions": lambda frame: dd.concat(
         [dd.from_pandas(frame.iloc[:0], npartitions=1), dd.from_pandas(frame, 3)]
     ),
+    "one partition": lambda frame: dd.from_pandas(frame, npartitions=1),
     "other order": lambda frame: dd.from_pandas(frame[frame.columns[::-1]], npartitions=4),
 }
 
@@ -89,6 +90,19 @@ def test_frames(name, method, form):
     else:
         assert isinstance(lazy, da.Array)
         assert lazy.shape[1] == expected.shape[1]
+
+
+@pytest.mark.parametrize("files", [1, 2, 5])
+def test_some_columns_of_files(tmp_path, files):
+    """Dask's optimizer reads small files together, and joins what is left of one partition."""
+    rows = pd.DataFrame(RNG.normal(size=(ROWS, 5)), columns=list("abcde"))
+    for i, part in enumerate(np.array_split(np.arange(ROWS), files)):
+        rows.iloc[part].to_parquet(tmp_path / f"{i}.parquet", index=False)
+    model = HistGradientBoostingClassifier(max_iter=5).fit(rows[["a", "b", "c"]], rows["d"] > 0)
+    table = dd.read_parquet(tmp_path)[["a", "b", "c"]]
+    for method in ("predict", "predict_proba"):
+        made = getattr(model, method)(table).compute(scheduler="threads")
+        np.testing.assert_array_equal(np.asarray(made), getattr(model, method)(rows[["a", "b", "c"]]))
 
 
 @pytest.mark.parametrize("chunks", [(100, 4), (77, 2), ((0, 30, 0, ROWS - 30), 4)])

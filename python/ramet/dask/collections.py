@@ -200,7 +200,7 @@ def checked(role: str, value: Any, what: str) -> Any:
 def align(X: Any, y: Any, weight: Any, what: str) -> Aligned:
     values = [whole_rows(value, what) if on_cluster(value) else value for value in (X, y, weight)]
     values = [values[0], *(_cut_as(values[0], value) for value in values[1:])]
-    lists = [_blocks(value) if on_cluster(value) else None for value in values]
+    lists = [blocks_of(value) if on_cluster(value) else None for value in values]
     count = len(lists[0] or [])
     names = ("X", "y", "sample_weight")
     for name, blocks in zip(names, lists, strict=True):
@@ -254,7 +254,8 @@ def _known(value: Any) -> bool:
     return hasattr(value, "chunks") and not any(map(np.isnan, value.chunks[0]))
 
 
-def _blocks(value: Any) -> list[Any]:
+def blocks_of(value: Any) -> list[Any]:
+    """Its partitions as delayed values, or futures."""
     if isinstance(value, list):
         return value
     if hasattr(value, "simplify"):  # not optimized: that reads several files as one where few columns are wanted (C1)

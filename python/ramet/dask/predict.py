@@ -19,7 +19,7 @@ from dask.base import compute, tokenize
 from dask.delayed import delayed
 
 from ramet._inputs import Features, Matrix, default_names, match, read_part
-from ramet.dask.collections import Reading, align, example, open_categories, whole_rows
+from ramet.dask.collections import Reading, align, blocks_of, example, open_categories, whole_rows
 
 if TYPE_CHECKING:
     from ramet._base import BaseHistGradientBoosting
@@ -37,11 +37,25 @@ def predict_lazily(estimator: BaseHistGradientBoosting, method: str, X: Any) -> 
         return parts[0] if one else parts
     _check_types(estimator, X)
     if not hasattr(X, "chunks"):
-        on_part = _on_part if nothing.ndim == 2 else _on_frame
-        meta = nothing if nothing.ndim == 2 else _on_frame(X._meta, None, method, nothing)
-        return X.map_partitions(on_part, model, method, nothing, meta=meta)
+        if nothing.ndim == 2:
+            return _array_of(X, model, method, nothing)
+        meta = _on_frame(X._meta, None, method, nothing)
+        return X.map_partitions(_on_frame, model, method, nothing, meta=meta)
     shape = {"drop_axis": 1} if nothing.ndim == 1 else {"chunks": (X.chunks[0], (nothing.shape[1],))}
     return X.map_blocks(_on_part, model, method, nothing, dtype=nothing.dtype, meta=nothing, **shape)
+
+
+def _array_of(X: Any, model: Any, method: str, nothing: Array) -> Any:
+    """Of the partitions themselves: Dask's optimizer would join a single one with the model, and fail (2026.8)."""
+    import dask.array as da
+
+    on_part = delayed(_on_part, pure=True)
+    shape = (math.nan, nothing.shape[1])
+    made = [
+        da.from_delayed(on_part(block, model, method, nothing), shape, meta=nothing)  # type: ignore[no-untyped-call]
+        for block in blocks_of(X)
+    ]
+    return da.concatenate(made, allow_unknown_chunksizes=True)  # type: ignore[no-untyped-call]
 
 
 def score(estimator: BaseHistGradientBoosting, X: Any, y: Any, sample_weight: Any, *, classification: bool) -> float:
