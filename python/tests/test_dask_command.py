@@ -1,6 +1,8 @@
 """``ramet train`` on Dask: the same files, the same options, the same digest and the same words as without it."""
 
+import contextlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -153,22 +155,27 @@ def test_no_scheduler(folder, tmp_path, monkeypatch):
     assert (missing.returncode, missing.stderr.count("there is no such file")) == (1, 1)
 
 
-def test_ctrl_c_stops_it(folder, processes, tmp_path):  # noqa: F811
+@pytest.mark.parametrize("workers", ["of a cluster", "its own"])
+def test_ctrl_c_stops_it(folder, processes, tmp_path, workers):  # noqa: F811
     command = ["train", "a.parquet", "--label", "delay", "--max-iter", "100000", "-o", tmp_path / "m.ramet"]
-    command += ["--checkpoint", tmp_path / "c.ramet", "--scheduler", processes.scheduler.address]
+    command += ["--checkpoint", tmp_path / "c.ramet"]
+    command += ["--workers", 2] if workers == "its own" else ["--scheduler", processes.scheduler.address]
     command = [sys.executable, "-m", "ramet", *map(str, command)]
-    started = subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True)
+    started = subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True, start_new_session=True)
     try:
+        said = []
         for line in started.stderr:
+            said.append(line)
             if line.startswith("round"):
                 break
         began = time.monotonic()
-        started.send_signal(signal.SIGINT)
+        os.killpg(started.pid, signal.SIGINT)  # as a terminal does
         _, words = started.communicate(timeout=PATIENCE)
         assert time.monotonic() - began < 30
     finally:
-        started.kill()
-    assert started.returncode == 130
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(started.pid, signal.SIGKILL)
+    assert started.returncode == 130, (said, words)
     assert "stopped; go on with --resume" in words or "stopped before the first checkpoint" in words
     assert not (tmp_path / "m.ramet").exists()
 

@@ -86,6 +86,7 @@ def _client(run: _Run) -> Iterator[Any]:
                 threads_per_worker=max(1, threads // run.workers),
                 host="127.0.0.1",
                 dashboard_address="127.0.0.1:0",
+                preload=["ramet.dask.deaf"],
                 silence_logs=logging.CRITICAL,  # what went wrong is said once, at the end,
             ) as cluster,
             distributed.Client(cluster, set_as_default=False) as client,
