@@ -2,10 +2,10 @@
 
     python bench/members.py --rows 1000000 --rounds 50 --members 2 --repeats 3
 
-Trains the same rows by one process with M threads and by M processes with one thread each, over TCP on this machine,
-alternating. Prints seconds, the efficiency (one process / members), each member's steps, and what went over the wire. A
-JSON line at the end. Digests must be equal. With --cpu, processor seconds of all members are compared instead: what a
-busy machine can still tell.
+Trains the same rows by one process with M threads and by M processes with one thread each, over sockets of this
+machine, TCP or TLS, alternating. Prints seconds, the efficiency (one process / members), each member's steps, and what
+went over the wire. A JSON line at the end. Digests must be equal. With --cpu, processor seconds of all members are
+compared instead: what a busy machine can still tell.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ import json
 import multiprocessing
 import os
 import statistics
+import tempfile
 import time
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -58,9 +60,23 @@ def parts_of(rows: Rows, count: int, parameters: dict[str, str]) -> tuple[_core.
     return binning, parts
 
 
-def member(rank: int, size: int, pipe: Any, threads: int) -> None:
+def certificates() -> tuple[str, str, str]:
+    """Files of an authority, a certificate and its key, made for this run."""
+    from distributed.security import Security
+
+    made = Security.temporary()
+    folder = Path(tempfile.mkdtemp())
+    files = []
+    for name in ("tls_ca_file", "tls_worker_cert", "tls_worker_key"):
+        (folder / name).write_text(getattr(made, name))
+        files.append(str(folder / name))
+    return files[0], files[1], files[2]
+
+
+def member(rank: int, size: int, pipe: Any, threads: int, channel: str, files: tuple[str, str, str] | None) -> None:
     """Waits for parts, connects, and trains whenever it is told to."""
-    listener = _core.Listener("127.0.0.1")
+    tls = None if files is None else _core.Tls(*files)
+    listener = _core.Listener("127.0.0.1", tls=tls, local=channel == "local")
     pipe.send(listener.port)
     binning, part, total, ports, parameters = pipe.recv()
     context = _core.Context(threads)
@@ -93,7 +109,11 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1, help="of each member")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--cpu", action="store_true")
+    parser.add_argument(
+        "--channel", choices=("local", "tcp", "tls"), default="local", help="local: sockets of the machine"
+    )
     options = parser.parse_args()
+    files = certificates() if options.channel == "tls" else None
     parameters = {
         "max_iter": str(options.rounds),
         "max_leaf_nodes": str(options.leaves),
@@ -105,7 +125,8 @@ def main() -> None:
     pipes, processes = [], []
     for rank in range(options.members):
         mine, theirs = spawn.Pipe()
-        process = spawn.Process(target=member, args=(rank, options.members, theirs, options.threads), daemon=True)
+        given = (rank, options.members, theirs, options.threads, options.channel, files)
+        process = spawn.Process(target=member, args=given, daemon=True)
         process.start()
         pipes.append(mine)
         processes.append(process)
@@ -148,6 +169,7 @@ def main() -> None:
                 "features": options.features,
                 "rounds": options.rounds,
                 "members": options.members,
+                "channel": options.channel,
                 "clock": "cpu" if options.cpu else "wall",
                 "one_process": round(one, 3),
                 "members_seconds": round(together, 3),

@@ -240,8 +240,8 @@ def connect(
     silent_after: float = 10.0,
 ) -> Collective: ...
 
-# Connects all pairs, and returns when all members are there. `group`: 16 to 64 secret bytes of this fit and epoch; peers
-# that do not know them are refused. OSError names the member that could not be reached, and has its rank as
+# Connects all pairs, and returns when all members are there. `group`: 16 to 64 secret bytes of this fit and epoch;
+# peers that do not know them are refused. OSError names the member that could not be reached, and has its rank as
 # `failed_member`. A native thread gives signs of life; a member silent for `silent_after` seconds fails the collective.
 
 def local_group(size: int) -> list[Collective]: ...  # for threads of one process
