@@ -32,6 +32,7 @@ from ramet.dask.job import FitJob, FitOptions, Outcome, Round
 from ramet.dask.plan import Limits, Phase, Plan
 from ramet.dask.prepare import Preparation
 from ramet.dask.rows import Rows
+from ramet.dask.values import value_of
 
 log = logging.getLogger("ramet.dask")
 
@@ -219,7 +220,7 @@ class Driver:
         future = self._epochs[epoch].members[seat.worker]
         key = f"ramet_end-{self.id}-{epoch}-{seat.rank}"
         try:
-            end = await self._on_worker(seat.worker, member.end_of, future, key=key)
+            end = await value_of(self._on_worker(seat.worker, member.end_of, future, key=key))
         except Exception as error:
             if self.client.status != "running":
                 raise
@@ -260,8 +261,7 @@ class Driver:
             case "ended":
                 for seat in self._epochs[epoch].order.seats:
                     if seat.worker == worker:
-                        with suppress(Exception):  # of a class that is not known here: the task's result tells
-                            self._take_end(epoch, seat, pickle.loads(message["end"]))
+                        self._take_end(epoch, seat, pickle.loads(message["end"]))
             case "rounds":
                 self.chronicle.note_progress(worker, message["seconds"], message["exchange"])
                 self._tell_rounds(message["reports"])
@@ -285,7 +285,7 @@ class Driver:
             tasks.append((parts, self._on_worker(seat.worker, member.feed, *args, key=key)))
         for parts, task in tasks:
             try:
-                fed = await task
+                fed = await value_of(task)
             except MemoryError:
                 fed = None
             except KilledWorker:
@@ -366,7 +366,7 @@ class Driver:
     # Trees so far -----------------------------------------------------------------------------------------------------
     async def _fetch(self, epoch: int, worker: str) -> None:
         try:
-            kept: member.Kept = await self._epochs[epoch].members[worker]
+            kept: member.Kept = await value_of(self._epochs[epoch].members[worker])
         except Exception as error:
             log.info("fit %s: the trees of %s could not be had: %r", self.id, worker, error)
             self._post(m.Fetched(epoch, worker, -1))
@@ -448,7 +448,8 @@ class Driver:
         work = [*self._work, *(task for epoch in self._epochs.values() for task in epoch.work)]
         for task in work:
             task.cancel()
-        await asyncio.gather(*work, return_exceptions=True)
+        if work:
+            await asyncio.wait(work, timeout=FAREWELL)
         for number in list(self._epochs):
             with suppress(Exception):
                 await asyncio.wait_for(self._send(number, member.stop, False), FAREWELL)

@@ -28,6 +28,7 @@ from ramet.dask.deal import PartId
 from ramet.dask.errors import ClusterError, DataLostError, MembersError
 from ramet.dask.job import FitJob
 from ramet.dask.rows import Rows
+from ramet.dask.values import value_of
 
 FAN_IN = 16
 PAUSES = (0.5, 2.0, 4.0)  # seconds until a task whose workers died is tried again
@@ -197,7 +198,7 @@ class Preparation:
     async def _result(self, future: Future[Any], parts: Mapping[PartId, Future[Any] | int]) -> Any:
         for pause in (*PAUSES, 0.0):
             try:
-                return await future
+                return await value_of(future)
             except Exception as error:
                 if not (pause and isinstance(error, KilledWorker)):
                     raise await self.named(error, parts) from error
