@@ -17,12 +17,13 @@ import pytest
 pytest.importorskip("distributed")
 
 from dask_chaos import Playground
-from distributed import Client, LocalCluster
+from distributed import Client, LocalCluster, wait
 from distributed.security import Security
 from generated_rows import GeneratedRows, Recipe, ScatteredRows, alone, parameters, same_rate, slow_rate
 from ramet.dask import stages
 from ramet.dask.errors import DataLostError, MembersError, NotDeterministicError, NoWorkersError, SchedulerLostError
 from ramet.dask.run import FitJob, FitOptions, fit, fit_async
+from ramet.dask.values import value_of
 
 from ramet import _core
 
@@ -63,10 +64,14 @@ def pids(client):
     return client.run(os.getpid)
 
 
-def sole_holder(client, known):
-    """The process of a worker that alone holds some part."""
-    holders = [where for key, where in client.who_has().items() if key.startswith("ramet_part-")]
-    return known[next(where[0] for where in holders if len(where) == 1)]
+def sole_holder(client, known, blocks=None):
+    """The process of a worker that alone holds some part, and what it was made of."""
+    holders = client.who_has()
+    for key, where in holders.items():
+        if key.startswith("ramet_part-") and len(where) == 1:
+            if blocks is None or set(holders[blocks[int(key.split("-")[-1])].key]) == set(where):
+                return known[where[0]]
+    raise AssertionError("all parts are on two workers")
 
 
 def expected(job=SLOW, **more):
@@ -192,6 +197,37 @@ def test_a_fit_ends_though_others_use_all_threads(client, tmp_path):
 def wait_for(path, number):
     while not path.exists():
         time.sleep(0.05)
+
+
+def test_who_is_cancelled_takes_nobody_along():
+    """A client fetches results for all who wait at a time, and cancels that for all when one of them is cancelled."""
+
+    async def run(value):
+        async with (
+            LocalCluster(
+                n_workers=1, processes=False, protocol="tcp://", asynchronous=True, dashboard_address=":0"
+            ) as local,
+            Client(local, asynchronous=True) as client,
+        ):
+            for turn in range(12):
+                mine, theirs = client.map(str, [turn, -turn], pure=False)
+                await wait([mine, theirs])
+                other = asyncio.ensure_future(client.gather(theirs))
+                own = asyncio.ensure_future(value(mine))
+                for _ in range(turn % 10):
+                    await asyncio.sleep(0)
+                other.cancel()
+                try:
+                    assert await asyncio.wait_for(own, 3) == str(turn)
+                except (asyncio.CancelledError, asyncio.TimeoutError):
+                    return False
+        return True
+
+    async def plain(future):
+        return await future
+
+    assert not asyncio.run(run(plain)), "Dask does not do this any more: values.py may go"
+    assert asyncio.run(run(value_of))
 
 
 def test_an_asynchronous_client():
@@ -343,7 +379,7 @@ def test_a_source_that_comes_out_differently_is_named(client, tmp_path):
 
 
 def test_rows_that_cannot_be_made_again_are_named(client):
-    kill = at_round(15, lambda: os.kill(sole_holder(client, known), signal.SIGKILL))
+    kill = at_round(15, lambda: os.kill(sole_holder(client, known, rows.blocks), signal.SIGKILL))
     known = pids(client)
     rows = ScatteredRows((250,) * 4).scatter(client)
     with pytest.raises(DataLostError, match=r"part \d of the generated rows was lost with its worker") as caught:
@@ -352,7 +388,7 @@ def test_rows_that_cannot_be_made_again_are_named(client):
 
 
 def test_copies_of_rows_that_cannot_be_made_again(client):
-    kill = at_round(40, lambda: os.kill(sole_holder(client, known), signal.SIGKILL))
+    kill = at_round(40, lambda: os.kill(sole_holder(client, known, rows.blocks), signal.SIGKILL))
     known = pids(client)
     rows = ScatteredRows((250,) * 4).scatter(client)
     outcome = fit(client, rows, {}, LONG, replace(OPTIONS, recovery="replica", on_round=kill))

@@ -1,8 +1,10 @@
 """Results of futures, for tasks that may be cancelled.
 
-A client fetches results together, for all who wait at a time. Dask passes on the cancellation of one of them to that
-fetch, and so to all the others, of other fits and of the user. Here it stays with the one who is cancelled.
+`Client.gather`, and so ``await future``, fetches results together for all who wait at a time. Dask passes on the
+cancellation of one of them to that fetch, and so to all others, of other fits and of the user. Here all fetch alone.
 """
+
+# mypy: allow-untyped-calls
 
 from __future__ import annotations
 
@@ -11,24 +13,17 @@ from typing import Any
 
 from distributed import Future
 
+AGAIN = 0.1  # seconds until a result is asked for again that was lost on the way, and is made anew
+
 
 async def value_of(future: Future[Any]) -> Any:
     """The future's result; its error is raised."""
+    scheduler: Any = future.client.scheduler
     while True:
-        fetch = asyncio.ensure_future(_fetch(future))
-        fetch.add_done_callback(_see_error)
-        try:
-            return await asyncio.shield(fetch)
-        except asyncio.CancelledError:
-            if not fetch.cancelled():  # it is us who are cancelled
-                raise
-
-
-async def _fetch(future: Future[Any]) -> Any:
-    return await future
-
-
-def _see_error(fetch: asyncio.Task[Any]) -> None:
-    """Nobody may be left to see it, and asyncio would complain."""
-    if not fetch.cancelled():
-        fetch.exception()
+        error = await future.exception()
+        if error is not None:
+            raise error
+        answer = await scheduler.gather(keys=[future.key])
+        if answer["status"] == "OK":
+            return answer["data"][future.key]
+        await asyncio.sleep(AGAIN)
