@@ -68,9 +68,10 @@ def sole_holder(client, known, blocks=None):
     """The process of a worker that alone holds some part, and what it was made of."""
     holders = client.who_has()
     for key, where in holders.items():
-        if key.startswith("ramet_part-") and len(where) == 1:
-            if blocks is None or set(holders[blocks[int(key.split("-")[-1])].key]) == set(where):
-                return known[where[0]]
+        if not key.startswith("ramet_part-") or len(where) != 1:
+            continue
+        if blocks is None or set(holders[blocks[int(key.split("-")[-1])].key]) == set(where):
+            return known[where[0]]
     raise AssertionError("all parts are on two workers")
 
 

@@ -23,6 +23,8 @@ async def value_of(future: Future[Any]) -> Any:
         error = await future.exception()
         if error is not None:
             raise error
+        if future.cancelled():
+            return await future  # raises, and says why
         answer = await scheduler.gather(keys=[future.key])
         if answer["status"] == "OK":
             return answer["data"][future.key]
