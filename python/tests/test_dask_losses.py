@@ -389,7 +389,7 @@ def test_rows_that_cannot_be_made_again_are_named(client):
 
 
 def test_copies_of_rows_that_cannot_be_made_again(client):
-    kill = at_round(40, lambda: os.kill(sole_holder(client, known, rows.blocks), signal.SIGKILL))
+    kill = at_round(40, lambda: os.kill(known[client.who_has()[rows.blocks[0].key][0]], signal.SIGKILL))
     known = pids(client)
     rows = ScatteredRows((250,) * 4).scatter(client)
     outcome = fit(client, rows, {}, LONG, replace(OPTIONS, recovery="replica", on_round=kill))
