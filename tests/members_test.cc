@@ -7,7 +7,6 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <cstring>
 
 #include "ramet/boost/boost.h"
@@ -19,15 +18,6 @@ namespace ramet {
 namespace {
 
 constexpr size_t kDefaultCases = 30;  // of each loss
-
-std::vector<uint64_t> Seeds() {
-  if (const char* seed = std::getenv("RAMET_PROPERTY_SEED"))
-    return {std::strtoull(seed, nullptr, 10)};
-  const char* cases = std::getenv("RAMET_PROPERTY_CASES");
-  std::vector<uint64_t> seeds(cases != nullptr ? std::strtoull(cases, nullptr, 10) : kDefaultCases);
-  for (size_t i = 0; i < seeds.size(); ++i) seeds[i] = i;
-  return seeds;
-}
 
 // Some rows of a data set, as the member that holds them would have it.
 Dataset Subset(const Dataset& all, const std::vector<uint32_t>& rows) {
@@ -107,32 +97,10 @@ void ExpectSame(const TrainResult& got, const TrainResult& expected) {
   ASSERT_EQ(got.stopped_early, expected.stopped_early);
 }
 
-// A member that is lost when it has taken part in some exchanges.
-class Mortal final : public Collective {
- public:
-  Mortal(std::unique_ptr<Collective> channel, std::atomic<bool>& stop, size_t exchanges_left)
-      : Collective(channel->rank(), channel->size(), stop),
-        channel_(std::move(channel)),
-        exchanges_left_(exchanges_left) {}
-
- protected:
-  Status ExchangeMessages(std::span<const Bytes> outgoing,
-                          std::vector<Message>& incoming) override {
-    if (exchanges_left_-- == 0) channel_.reset();
-    if (channel_ == nullptr) return IoError("this member is lost");
-    if (channel_->Exchange(outgoing, incoming)) return {};
-    return channel_->status();
-  }
-
- private:
-  std::unique_ptr<Collective> channel_;
-  size_t exchanges_left_;
-};
-
 class Members : public testing::TestWithParam<const Loss*> {};
 
 TEST_P(Members, MakeTheModelOfOneWhoHoldsAllRows) {
-  for (const uint64_t seed : Seeds()) {
+  for (const uint64_t seed : PropertySeeds(kDefaultCases)) {
     SCOPED_TRACE(testing::Message() << GetParam()->name << " seed " << seed);
     std::mt19937_64 random(seed);
     const Case c(seed, *GetParam(), 40 + random() % 1500);
@@ -162,7 +130,7 @@ TEST_P(Members, MakeTheModelOfOneWhoHoldsAllRows) {
 // Going on from a model of the same rows: its scores come with the rows, its curves from their
 // bins.
 TEST_P(Members, GoOnFromAModelAsOneDoes) {
-  for (const uint64_t seed : Seeds()) {
+  for (const uint64_t seed : PropertySeeds(kDefaultCases)) {
     SCOPED_TRACE(testing::Message() << GetParam()->name << " seed " << seed);
     std::mt19937_64 random(seed ^ 0x2545f491);
     Case c(seed, *GetParam(), 40 + random() % 800);
@@ -201,7 +169,7 @@ TEST_P(Members, GoOnFromAModelAsOneDoes) {
 
 // The rows of a lost member go to others, who go on from any survivor's rounds.
 TEST_P(Members, SurviveTheLossOfOthers) {
-  for (const uint64_t seed : Seeds()) {
+  for (const uint64_t seed : PropertySeeds(kDefaultCases)) {
     SCOPED_TRACE(testing::Message() << GetParam()->name << " seed " << seed);
     std::mt19937_64 random(seed ^ 0x5bd1e995);
     const Case c(seed, *GetParam(), 40 + random() % 1000);

@@ -10,7 +10,6 @@
 
 #include <atomic>
 #include <bit>
-#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 
@@ -26,15 +25,6 @@ namespace ramet {
 namespace {
 
 constexpr size_t kDefaultCases = 40;  // of each loss
-
-std::vector<uint64_t> Seeds() {
-  if (const char* seed = std::getenv("RAMET_PROPERTY_SEED"))
-    return {std::strtoull(seed, nullptr, 10)};
-  const char* cases = std::getenv("RAMET_PROPERTY_CASES");
-  std::vector<uint64_t> seeds(cases != nullptr ? std::strtoull(cases, nullptr, 10) : kDefaultCases);
-  for (size_t i = 0; i < seeds.size(); ++i) seeds[i] = i;
-  return seeds;
-}
 
 // How a model is made, beyond what it is a function of.
 struct Way {
@@ -270,7 +260,8 @@ void CheckPromise(uint64_t seed, const Loss& loss) {
 class Promise : public testing::TestWithParam<const Loss*> {};
 
 TEST_P(Promise, NothingButDataAndParametersShowsInTheModel) {
-  for (const uint64_t seed : Seeds()) ASSERT_NO_FATAL_FAILURE(CheckPromise(seed, *GetParam()));
+  for (const uint64_t seed : PropertySeeds(kDefaultCases))
+    ASSERT_NO_FATAL_FAILURE(CheckPromise(seed, *GetParam()));
 }
 
 // More rows than the smallest table with packed cells: one word for count, hessian and gradient.

@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <cstdlib>
 #include <limits>
 #include <optional>
 #include <string>
@@ -26,6 +27,18 @@
 #include "ramet/table/testing.h"
 
 namespace ramet {
+
+// Seeds of a property's cases: RAMET_PROPERTY_SEED alone, or the first RAMET_PROPERTY_CASES, or the
+// first `cases`.
+inline std::vector<uint64_t> PropertySeeds(size_t cases) {
+  if (const char* seed = std::getenv("RAMET_PROPERTY_SEED"))
+    return {std::strtoull(seed, nullptr, 10)};
+  if (const char* asked = std::getenv("RAMET_PROPERTY_CASES"))
+    cases = std::strtoull(asked, nullptr, 10);
+  std::vector<uint64_t> seeds(cases);
+  for (size_t i = 0; i < seeds.size(); ++i) seeds[i] = i;
+  return seeds;
+}
 
 class RandomTask {
  public:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -24,9 +24,6 @@ from ramet._labels import Labels, check_for_loss
 from ramet._training import Data, Job, Layout, Training, read_data, read_here
 from ramet.dask.clients import client_of
 from ramet.dask.rows import Rows, naming
-
-if TYPE_CHECKING:
-    pass
 
 # ── On a worker ──
 

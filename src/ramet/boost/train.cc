@@ -172,7 +172,8 @@ Result<bool> ShallStop(const Run& run, size_t round, double learning_rate,
   return any != 0;
 }
 
-// One round with all that belongs to it; `trees`: of new rounds, in the model's categories.
+// One round with all that belongs to it: trees in the model's categories, measured. Whole or not at
+// all.
 Status WholeRound(const Run& run, size_t round, double learning_rate, Trainer& trainer,
                   Measurements& measurements, TrainResult& result) {
   const size_t trees_before = result.model.trees.size();
@@ -180,7 +181,6 @@ Status WholeRound(const Run& run, size_t round, double learning_rate, Trainer& t
   Status status = trainer.Round(round, round + 1 == rounds, learning_rate);
   if (status.ok()) status = measurements.Measure(result);
   if (status.ok()) status = StatusOfMembers(run.context);
-  // Half a round is none.
   if (!status.ok()) {
     result.model.trees.resize(trees_before);
     for (Curve& curve : result.curves) curve.values.resize(round + 1);

@@ -31,6 +31,31 @@ inline void RunMembers(size_t members, const Context& like,
   for (std::thread& thread : threads) thread.join();
 }
 
+// A member that dies at one of its exchanges.
+class Mortal final : public Collective {
+ public:
+  Mortal(std::unique_ptr<Collective> inner, std::atomic<bool>& stop, size_t exchanges_left)
+      : Collective(inner->rank(), inner->size(), stop),
+        inner_(std::move(inner)),
+        exchanges_left_(exchanges_left) {}
+
+ protected:
+  Status ExchangeMessages(std::span<const Bytes> outgoing,
+                          std::vector<Message>& incoming) override {
+    if (exchanges_left_ == 0) {
+      inner_.reset();  // tells the others
+      return IoError("this member died.");
+    }
+    --exchanges_left_;
+    if (inner_->Exchange(outgoing, incoming)) return {};
+    return IoError("another member died.");
+  }
+
+ private:
+  std::unique_ptr<Collective> inner_;
+  size_t exchanges_left_;
+};
+
 // Row positions [0, num_rows) dealt to members in runs of random lengths, ascending; some members
 // may have none.
 inline std::vector<std::vector<uint32_t>> DealRows(size_t num_rows, size_t members,

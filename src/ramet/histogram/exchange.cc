@@ -154,12 +154,11 @@ void HistogramExchange::Build(size_t node, const QuantisedGradients& gradients, 
   builder_.Recycle(std::move(local));
 }
 
-void HistogramExchange::Encode(size_t node, const Histogram& local) {
-  Histogram& source = const_cast<Histogram&>(local);  // Cells are those of either direction
+void HistogramExchange::Encode(size_t node, Histogram& local) {
   for (size_t member = 0; member < outgoing_.size(); ++member) {
     if (member == RankOf(context_)) continue;
     const size_t count = cell_begins_[member + 1] - cell_begins_[member];
-    const Cells cells = CellsOf(source, cell_begins_[member], count);
+    const Cells cells = CellsOf(local, cell_begins_[member], count);
     std::byte* at = outgoing_[member].data() + Offset(node, count);
     switch (places_[node].width) {
       case Width::kPacked:

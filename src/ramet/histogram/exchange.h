@@ -57,7 +57,7 @@ class HistogramExchange {
   };
   static size_t BytesOf(Width width);
   size_t Offset(size_t node, size_t cells) const;
-  void Encode(size_t node, const Histogram& local);
+  void Encode(size_t node, Histogram& local);
 
   const Context& context_;
   HistogramBuilder builder_;

@@ -40,31 +40,6 @@ void ExpectOfMembers(const T& expected, size_t num_rows, size_t members, const C
     EXPECT_TRUE(same(values[rank], expected)) << "member " << rank << " of " << members;
 }
 
-// A member that dies at one of its exchanges.
-class Mortal final : public Collective {
- public:
-  Mortal(std::unique_ptr<Collective> inner, std::atomic<bool>& stop, size_t exchanges_left)
-      : Collective(inner->rank(), inner->size(), stop),
-        inner_(std::move(inner)),
-        exchanges_left_(exchanges_left) {}
-
- protected:
-  Status ExchangeMessages(std::span<const Bytes> outgoing,
-                          std::vector<Message>& incoming) override {
-    if (exchanges_left_ == 0) {
-      inner_.reset();  // tells the others
-      return IoError("this member died.");
-    }
-    --exchanges_left_;
-    if (inner_->Exchange(outgoing, incoming)) return {};
-    return IoError("another member died.");
-  }
-
- private:
-  std::unique_ptr<Collective> inner_;
-  size_t exchanges_left_;
-};
-
 // Calls body(context, rank) for three members, of which one dies at its first, second … exchange,
 // until `body` ends before it would. All members must come to an end.
 inline void ExpectToSurviveFailures(const std::function<void(const Context&, size_t)>& body) {
