@@ -155,7 +155,7 @@ def replay(hosts: Hosts, path: Path, members: int, build: Path) -> list[float]:
     program = str(build / "bench" / "network_replay")
     processes = [
         subprocess.Popen(
-            ["ip", "netns", "exec", hosts.names[rank], program, str(path), str(rank), *addresses],
+            ["nsenter", f"--net={hosts.names[rank]}", "--", program, str(path), str(rank), *addresses],
             stdout=subprocess.PIPE,
             text=True,
             preexec_fn=lambda: first_in_line(1),

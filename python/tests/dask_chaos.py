@@ -1,7 +1,9 @@
-"""Fits on real worker processes to which random things happen: killed, frozen, thawed, retired, added, several at once.
+"""Fits on real worker processes to which random things happen: killed, frozen, cut off, retired, added, or several.
 
-    python python/tests/dask_chaos.py --schedules 200 --seed 0
+    sudo python python/tests/dask_chaos.py --schedules 200 --seed 0
 
+Workers live on hosts of their own (network namespaces), so that they can be cut off the network; where these are not
+permitted it says so, and nobody is cut off.
 Every fit must end, with the model of one machine or with the one error that its data deserve. A schedule is a function
 of its seed alone; what comes of it also depends on timing.
 """
@@ -19,8 +21,10 @@ import time
 from dataclasses import dataclass, field, replace
 
 import dask
+from cluster_on_hosts import ClusterOnHosts
 from distributed import Client, LocalCluster
 from generated_rows import GeneratedRows, Recipe, alone, parameters, same_rate, slow_rate
+from namespaces import Hosts, missing
 from ramet.dask.errors import NotDeterministicError
 from ramet.dask.run import FitJob, FitOptions, fit
 
@@ -28,6 +32,7 @@ WORKERS = 3
 ROUNDS = 40
 PATIENCE = 120.0  # seconds until a fit counts as hung
 KINDS = ("kill", "kill", "freeze", "retire", "add", "kill all")
+HOSTS = 6  # of workers and, the first, of scheduler and client
 PARTS = (120, 0, 300, 80, 250, 250)
 EVAL_PARTS = (50, 150)
 OPTIONS = FitOptions(silent_after=2.0, connect_timeout=3.0, frozen_after=10.0, worker_timeout=60.0, rebalance_saves=0.2)
@@ -39,7 +44,7 @@ class Fault:
     at: float  # seconds
     kind: str
     who: int  # of the workers there are then
-    thaw_after: float = 0.0
+    thaw_after: float = 0.0  # or the network comes back
 
 
 @dataclass
@@ -47,6 +52,7 @@ class Schedule:
     """What happens, and to which fit."""
 
     seed: int
+    kinds: tuple[str, ...] = KINDS
     faults: list[Fault] = field(default_factory=list)
     noise: bool = False
     bad_row: int = -1
@@ -63,7 +69,7 @@ class Schedule:
         for _ in range(draw.randint(1, 4)):
             if draw.random() < 0.7:  # else together with the one before
                 moment = draw.uniform(0, 2.2)
-            fault = Fault(moment, draw.choice(KINDS), draw.randrange(100), draw.choice([0.3, 2.0, 6.0]))
+            fault = Fault(moment, draw.choice(self.kinds), draw.randrange(100), draw.choice([0.3, 2.0, 6.0]))
             self.faults.append(fault)
         self.faults.sort(key=lambda fault: fault.at)
 
@@ -74,17 +80,17 @@ class Schedule:
 
 
 class Playground:
-    """Worker processes, and what can be done to them."""
+    """Worker processes, and what can be done to them. On `hosts`, whose first the caller is on, they can be cut off."""
 
-    def __init__(self):
+    def __init__(self, hosts=None):
         self._stack = contextlib.ExitStack()
         enter = self._stack.enter_context
         enter(dask.config.set({"distributed.comm.timeouts.connect": "5s"}))
-        self.cluster = enter(
-            LocalCluster(n_workers=WORKERS, threads_per_worker=1, host="127.0.0.1", dashboard_address=":0")
-        )
+        local = {"threads_per_worker": 1, "host": "127.0.0.1", "dashboard_address": ":0"}
+        self.cluster = enter(ClusterOnHosts(hosts, WORKERS) if hosts else LocalCluster(n_workers=WORKERS, **local))
         self.client = enter(Client(self.cluster))
         self._frozen = set()
+        self._cut = set()
         self._timers = []
         self._complete = time.monotonic()  # when all workers were there
 
@@ -115,6 +121,10 @@ class Playground:
         elif fault.kind == "kill all":
             for pid in pids:
                 self._signal(pid, signal.SIGKILL)
+        elif fault.kind == "cut":
+            names = sorted(self.cluster.workers)
+            if names:
+                self._cut_off(self.cluster.host_of(names[fault.who % len(names)]), fault.thaw_after)
         elif fault.kind == "retire":
             names = sorted(self.cluster.workers, key=str)
             if len(names) > 1:
@@ -127,6 +137,17 @@ class Playground:
                 self._frozen.add(pid)
                 self._later(fault.thaw_after, lambda: self._signal(pid, signal.SIGCONT))
 
+    def _cut_off(self, host, seconds):
+        if host not in self._cut:
+            self.cluster.hosts.cut(host)
+            self._cut.add(host)
+            self._later(seconds, lambda: self._join(host))
+
+    def _join(self, host):
+        if host in self._cut:
+            self._cut.remove(host)
+            self.cluster.hosts.heal(host)
+
     def _retire(self, name):
         with contextlib.suppress(Exception):
             self.client.retire_workers(names=[name])
@@ -136,15 +157,19 @@ class Playground:
             self._later(fault.at, lambda fault=fault: self.strike(fault))
 
     def calm(self):
-        """No more faults, and nobody is frozen."""
+        """No more faults, and nobody is frozen or cut off."""
         for timer in self._timers:
             timer.cancel()
+        for timer in self._timers:
+            timer.join()
+        for host in list(self._cut):
+            self._join(host)
         for pid in self._frozen:
             self._signal(pid, signal.SIGCONT)
         self._timers, self._frozen = [], set()
 
     def heal(self):
-        """All workers there again, and none frozen."""
+        """All workers there again, none frozen, none cut off."""
         self.calm()
         while not self.replace_lost():
             time.sleep(0.1)
@@ -226,10 +251,18 @@ def main():
     parser.add_argument("--schedules", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0, help="of the first schedule")
     given = parser.parse_args()
+    why_not = missing("nft")
+    print(f"nobody is cut off: {why_not}" if why_not else "workers are on hosts of their own", flush=True)
+    kinds = KINDS if why_not else (*KINDS, "cut", "cut")
     oracle, wrong, losses = Oracle(), 0, []
-    with Playground() as playground:
+    with contextlib.ExitStack() as stack:
+        hosts = None
+        if not why_not:
+            hosts = stack.enter_context(Hosts(HOSTS))
+            hosts.enter(0)
+        playground = stack.enter_context(Playground(hosts))
         for seed in range(given.seed, given.seed + given.schedules):
-            schedule = Schedule(seed)
+            schedule = Schedule(seed, kinds)
             playground.heal()
             ending = run(playground, schedule, oracle)
             wrong += bool(ending.wrong)

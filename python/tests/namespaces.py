@@ -6,15 +6,17 @@
         hosts.cut(0); hosts.heal(0)   a firewall that drops all packets of host 0
 
 The bridge lies in a namespace of its own, so that nothing of this machine's network is touched, no address collides.
+Namespaces are files in a folder of ours: `ip netns add` would hide those of a container runtime on this machine.
 """
 
 import ctypes
 import os
 import shutil
 import subprocess
+import tempfile
 import threading
-import uuid
 from collections.abc import Sequence
+from pathlib import Path
 
 CLONE_NEWNET = 0x40000000
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -27,17 +29,17 @@ def missing(*tools: str) -> str:
     for tool in ("ip", *tools):
         if shutil.which(tool) is None:
             return f"the program {tool!r} is not installed"
-    name = f"ramet-{uuid.uuid4().hex[:8]}"
-    tried = subprocess.run(["ip", "netns", "add", name], capture_output=True, text=True)
-    if tried.returncode != 0:
-        return f"no network namespaces here: {tried.stderr.strip()}"
-    subprocess.run(["ip", "netns", "del", name], check=True)
+    with tempfile.TemporaryDirectory(prefix="ramet-hosts-") as folder:
+        try:
+            _remove(_make(Path(folder, "probe")))
+        except OSError as error:
+            return f"no network namespaces here: {error}"
     return ""
 
 
 def enter(namespace: str) -> None:
-    """Moves the calling thread into a namespace, and what it starts from then on."""
-    descriptor = os.open(f"/run/netns/{namespace}", os.O_RDONLY)
+    """Moves the calling thread into a namespace (one of `Hosts.names`), and what it starts from then on."""
+    descriptor = os.open(namespace, os.O_RDONLY)
     try:
         if _libc.setns(descriptor, CLONE_NEWNET) != 0:
             number = ctypes.get_errno()
@@ -49,9 +51,9 @@ def enter(namespace: str) -> None:
 class Hosts:
     def __init__(self, count: int, bridge: bool = True) -> None:
         """`bridge`: false for hosts that are not joined yet."""
-        self.prefix = f"ramet-{uuid.uuid4().hex[:8]}"
-        self.hub = f"{self.prefix}-hub"
-        self.names = [f"{self.prefix}-{host}" for host in range(count)]
+        self._folder = tempfile.TemporaryDirectory(prefix="ramet-hosts-")
+        self.hub = f"{self._folder.name}/hub"
+        self.names = [f"{self._folder.name}/{host}" for host in range(count)]
         self._bridge = bridge
 
     def address(self, host: int) -> str:
@@ -62,7 +64,7 @@ class Hosts:
 
     def run(self, host: int, command: Sequence[str], text: str | None = None) -> str:
         """Runs a program on a host; its output."""
-        whole = ["ip", "netns", "exec", self.names[host], *command]
+        whole = ["nsenter", f"--net={self.names[host]}", "--", *command]
         return subprocess.run(whole, input=text, check=True, capture_output=True, text=True).stdout
 
     def cut(self, host: int) -> None:
@@ -78,8 +80,8 @@ class Hosts:
     def __enter__(self) -> "Hosts":
         try:
             for name in [self.hub, *self.names]:
-                _ip("netns", "add", name)
-                _ip("-n", name, "link", "set", "lo", "up")
+                _make(Path(name))
+                _ip(name, "link", "set", "lo", "up")
             if self._bridge:
                 self._join()
         except BaseException:
@@ -88,24 +90,41 @@ class Hosts:
         return self
 
     def _join(self) -> None:
-        _ip("-n", self.hub, "link", "add", "bridge", "type", "bridge")
-        _ip("-n", self.hub, "link", "set", "bridge", "up")
+        _ip(self.hub, "link", "add", "bridge", "type", "bridge")
+        _ip(self.hub, "link", "set", "bridge", "up")
         for host, name in enumerate(self.names):
             port = f"port{host}"
-            _ip("-n", self.hub, "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", name)
-            _ip("-n", self.hub, "link", "set", port, "master", "bridge", "up")
-            _ip("-n", name, "address", "add", f"{self.address(host)}/24", "dev", "eth0")
-            _ip("-n", name, "link", "set", "eth0", "up")
+            _ip(self.hub, "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", name)
+            _ip(self.hub, "link", "set", port, "master", "bridge", "up")
+            _ip(name, "address", "add", f"{self.address(host)}/24", "dev", "eth0")
+            _ip(name, "link", "set", "eth0", "up")
 
     def __exit__(self, *_: object) -> None:
         for name in [*self.names, self.hub]:
-            subprocess.run(["ip", "netns", "del", name], capture_output=True)
+            _remove(Path(name))
+        self._folder.cleanup()
 
 
-def _ip(*arguments: str) -> None:
-    done = subprocess.run(["ip", *arguments], capture_output=True, text=True)
+def _make(file: Path) -> Path:
+    """A namespace that lives as long as this file is mounted, or a process is in it."""
+    file.touch()
+    _run("unshare", f"--net={file}", "true")
+    return file
+
+
+def _remove(file: Path) -> None:
+    subprocess.run(["umount", str(file)], capture_output=True)
+    file.unlink(missing_ok=True)
+
+
+def _ip(namespace: str, *arguments: str) -> None:
+    _run("nsenter", f"--net={namespace}", "--", "ip", *arguments)
+
+
+def _run(*command: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
-        raise OSError(f"ip {' '.join(arguments)}: {done.stderr.strip()}")
+        raise OSError(f"{' '.join(command)}: {done.stderr.strip()}")
 
 
 def on_host(hosts: Hosts, host: int, function, *arguments):
