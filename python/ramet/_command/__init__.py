@@ -23,9 +23,14 @@ def main() -> int:
     signal.signal(signal.SIGINT, _stop)
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    return run(sys.argv)
+
+
+def run(arguments: list[str]) -> int:
+    """Run this command line, the command's name included, and return its exit code; signals are the caller's."""
     try:
-        line = [os.fsencode(argument) for argument in sys.argv]
-        return _core.run_command(line, _open_files, _versions(), _train_on_cluster, _list_store)
+        line = [os.fsencode(argument) for argument in arguments]
+        return _core.run_command(line, _open_files, _versions(arguments), _train_on_cluster, _list_store)
     except KeyboardInterrupt:
         return 130
 
@@ -48,8 +53,8 @@ def _train_on_cluster(**training: Any) -> object:
     return train_on_cluster(**training)
 
 
-def _versions() -> list[tuple[str, str]]:
-    if sys.argv[1:2] != ["doctor"]:
+def _versions(arguments: list[str]) -> list[tuple[str, str]]:
+    if arguments[1:2] != ["doctor"]:
         return []  # `ramet --version` and its like need no pyarrow
     import pyarrow
 
