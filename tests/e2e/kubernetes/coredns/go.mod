@@ -1,0 +1,5 @@
+module dns
+
+go 1.25.0
+
+require github.com/coredns/coredns v1.14.4
