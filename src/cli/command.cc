@@ -89,6 +89,7 @@ int Run(int argc, const char* const* argv, const TableSource& source, const Cons
   AddInspect(app, session);
   AddDigest(app, session);
   AddDoctor(app, session);
+  AddHosted(app, session);
   if (const Status known = CheckVerb(app, argc, argv); !known.ok()) {
     console.err << "ramet: " << known.error().message << "\n";
     return kExitUsage;

@@ -22,5 +22,6 @@ void AddEvaluate(CLI::App& app, Session& session);
 void AddInspect(CLI::App& app, Session& session);
 void AddDigest(CLI::App& app, Session& session);
 void AddDoctor(CLI::App& app, Session& session);
+void AddHosted(CLI::App& app, Session& session);
 
 }  // namespace ramet

@@ -121,7 +121,8 @@ def test_parameters_come_from_files_and_flags_win(ramet: Ramet):
 
 
 def test_every_help_begins_with_an_example(ramet: Ramet):
-    for verb in ((), ("train",), ("predict",), ("evaluate",), ("inspect",), ("digest",), ("doctor",)):
+    verbs = ("train", "predict", "evaluate", "inspect", "digest", "doctor", "cluster", "submit")
+    for verb in ((), *((verb,) for verb in verbs)):
         text = ramet.ok(*verb, "--help")
         assert text.startswith("Example\n  ramet "), text
     assert "--max-leaf-nodes NUMBER [31]" in ramet.ok("train", "--help")
