@@ -93,7 +93,7 @@ TrainResult ResultOf(nb::handle from) {
 }
 
 // By train_on_cluster(*, workers, scheduler, …) -> (TrainResult, rows, features, seconds of reading
-// and of binning).
+// and of binning), or None if it has handed the training on.
 Result<ClusterResult> TrainByPython(const nb::object& train, const Context& context,
                                     const ClusterTraining& training) {
   const nb::gil_scoped_acquire gil;
@@ -107,6 +107,8 @@ Result<ClusterResult> TrainByPython(const nb::object& train, const Context& cont
     given["workers"] = training.cluster.workers;
     given["scheduler"] = training.cluster.scheduler;
     given["scheduler_file"] = training.cluster.scheduler_file;
+    given["cluster"] = training.cluster.cluster;
+    given["namespace"] = training.cluster.name_space;
     given["threads"] = training.threads.empty() ? nb::none() : nb::cast(context.threads);
     given["files"] = files(training.files);
     given["valid"] = files(training.valid);
@@ -134,7 +136,9 @@ Result<ClusterResult> TrainByPython(const nb::object& train, const Context& cont
     given["on_round"] = nb::cpp_function([&](nb::handle report) { Report(training, report); });
     given["cancelled"] =
         nb::cpp_function([flag = context.cancelled] { return flag != nullptr && flag->load(); });
-    const auto done = nb::cast<nb::tuple>(train(**given));
+    const nb::object answer = train(**given);
+    if (answer.is_none()) return ClusterResult{.result = {}, .handed_on = true};
+    const auto done = nb::cast<nb::tuple>(answer);
     return ClusterResult{ResultOf(done[0]), nb::cast<size_t>(done[1]), nb::cast<size_t>(done[2]),
                          nb::cast<double>(done[3]), nb::cast<double>(done[4])};
   } catch (nb::python_error& exception) {
@@ -211,6 +215,17 @@ void AddCommand(nb::module_& module) {
   nb::list spellings;
   for (const std::string_view spelling : kMissingSpellings) spellings.append(std::string(spelling));
   module.attr("missing_spellings") = nb::tuple(spellings);
+  module.def(
+      "list_files",
+      [](const std::vector<nb::bytes>& paths, const nb::object& list_store) {
+        std::vector<std::string> given;
+        for (const nb::bytes& path : paths) given.emplace_back(path.c_str(), path.size());
+        nb::list files;
+        for (const std::string& file : Value(List(list_store, given)))
+          files.append(nb::bytes(file.data(), file.size()));
+        return files;
+      },
+      nb::arg("paths"), nb::arg("list_store").none() = nb::none());
   module.def("available_memory", &AvailableMemory);
   module.def(
       "format_of",

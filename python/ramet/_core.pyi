@@ -356,11 +356,13 @@ def run_command(
 # open_files(paths: list[bytes], *, columns, drop, types, missing, delimiter, format, threads, cancelled) -> an object
 # with a `schema`, which iterates over record batches; it may raise UsageError, OSError, KeyboardInterrupt, ValueError.
 # train_on_cluster(*, workers, scheduler, …), called for --workers and its like with the fields of ClusterTraining
-# (src/cli/cluster.h) -> (TrainResult, rows, features, seconds of reading, seconds of binning). It may raise the same.
+# (src/cli/cluster.h) -> (TrainResult, rows, features, seconds of reading, seconds of binning), or None if it has handed
+# the training on. It may raise the same.
 # list_store(uri) -> the files that it stands for; paths are the engine's to list.
 missing_spellings: tuple[str, ...]
 
 def available_memory() -> int: ...
+def list_files(paths: Sequence[bytes], list_store: Callable[[bytes], list[bytes]] | None = None) -> list[bytes]: ...
 def format_of(file: str, format: str = "") -> str: ...
 def choose_columns(
     file: str, names: Sequence[str], columns: Sequence[str], drop: Sequence[str], types: Sequence[tuple[str, str]]

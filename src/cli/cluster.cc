@@ -13,16 +13,29 @@ void ClusterFlags::AddTo(CLI::App& verb) {
                  ->type_name("ADDRESS")
                  ->excludes(here)
                  ->group(group);
-  verb.add_option("--scheduler-file", scheduler_file,
-                  "The same, by the file that the scheduler wrote")
-      ->type_name("FILE")
-      ->excludes(here)
-      ->excludes(at)
+  auto* file = verb.add_option("--scheduler-file", scheduler_file,
+                               "The same, by the file that the scheduler wrote")
+                   ->type_name("FILE")
+                   ->excludes(here)
+                   ->excludes(at)
+                   ->group(group);
+  auto* name =
+      verb.add_option("--cluster", cluster,
+                      "Train on this cluster (ramet cluster up); FILES are as its workers see them")
+          ->type_name("NAME")
+          ->excludes(here)
+          ->excludes(at)
+          ->excludes(file)
+          ->group(group);
+  verb.add_option("--namespace,-n", name_space, "The cluster's namespace on Kubernetes")
+      ->type_name("NAMESPACE")
+      ->needs(name)
       ->group(group);
 }
 
 std::string ClusterFlags::Name() const {
   if (workers > 0) return "--workers";
+  if (!cluster.empty()) return "--cluster";
   return scheduler.empty() ? "--scheduler-file" : "--scheduler";
 }
 

@@ -18,13 +18,18 @@
 
 namespace ramet {
 
-// Which cluster: --workers, --scheduler, --scheduler-file.
+// Which cluster: --workers, --scheduler, --scheduler-file, --cluster.
 struct ClusterFlags {
   size_t workers = 0;  // on this machine, for this run
   std::string scheduler, scheduler_file;
+  std::string cluster, name_space;  // a release on Kubernetes, and where it is
 
   void AddTo(CLI::App& verb);
-  bool Given() const { return workers > 0 || !scheduler.empty() || !scheduler_file.empty(); }
+  bool Given() const {
+    return workers > 0 || !scheduler.empty() || !scheduler_file.empty() || !cluster.empty();
+  }
+  // Whether paths are those of another machine, which lists them itself.
+  bool FilesAreElsewhere() const { return !cluster.empty(); }
   // The flag that was given, for messages.
   std::string Name() const;
 };
@@ -33,7 +38,8 @@ struct ClusterFlags {
 struct ClusterTraining {
   ClusterFlags cluster;
   std::string threads;                    // of --threads; empty: left out
-  std::vector<std::string> files, valid;  // in order; `valid` may be empty
+  // In order; `valid` may be empty. Listed, or, if FilesAreElsewhere(), as they were given.
+  std::vector<std::string> files, valid;
   ReadOptions read;
   std::string label, weight;
   std::vector<std::string> features, categorical, numeric;
@@ -51,6 +57,7 @@ struct ClusterResult {
   TrainResult result;
   size_t num_rows = 0, num_features = 0;
   double read_seconds = 0, bin_seconds = 0;
+  bool handed_on = false;  // somebody else trains, later: there is no model yet
 };
 
 }  // namespace ramet

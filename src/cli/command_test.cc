@@ -69,7 +69,8 @@ TEST(RunCommand, AClusterIsTheHostsToo) {
   const auto files = [] { return std::vector<std::string>{"a.csv"}; };
   for (const auto& flag : {std::pair("--workers", "2"),
                            {"--scheduler", "tcp://s:1"},
-                           {"--scheduler-file", "s.json"}}) {
+                           {"--scheduler-file", "s.json"},
+                           {"--cluster", "ramet"}}) {
     const Answer answer =
         Ask({"train", "a.csv", "--label", "y", "--out", "m.ramet", flag.first, flag.second}, files);
     EXPECT_EQ(answer.code, kExitUsage);

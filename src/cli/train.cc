@@ -271,9 +271,13 @@ Status TrainOnCluster(const TrainFlags& flags, const Plan& plan, const Session& 
   ClusterTraining training;
   training.cluster = flags.cluster;
   training.threads = flags.run.threads;
-  RAMET_ASSIGN(training.files, source.list_files(flags.files));
-  if (!flags.valid.empty()) {
-    RAMET_ASSIGN(training.valid, source.list_files(flags.valid));
+  training.files = flags.files;
+  training.valid = flags.valid;
+  if (!flags.cluster.FilesAreElsewhere()) {
+    for (auto* files : {&training.files, &training.valid})
+      if (!files->empty()) {
+        RAMET_ASSIGN(*files, source.list_files(*files));
+      }
   }
   training.read = plan.read;
   training.label = flags.label;
@@ -292,6 +296,7 @@ Status TrainOnCluster(const TrainFlags& flags, const Plan& plan, const Session& 
   training.on_warning = [&](std::string_view message) { progress.Warn(message); };
   training.on_round = [&](const RoundReport& report) { progress.Round(report); };
   RAMET_ASSIGN(const ClusterResult done, source.train_on_cluster(plan.context, training));
+  if (done.handed_on) return {};
   const TrainSummary summary{flags.out,
                              done.num_rows,
                              done.num_features,

@@ -42,9 +42,9 @@ def _open_files(paths: list[bytes], **options: Any) -> object:
 
 
 def _list_store(uri: bytes) -> list[bytes]:
-    from ramet._command.stores import list_store
+    from ramet._command.stores import list_store_as_bytes
 
-    return [os.fsencode(file) for file in list_store(os.fsdecode(uri))]
+    return list_store_as_bytes(uri)
 
 
 def _train_on_cluster(**training: Any) -> object:

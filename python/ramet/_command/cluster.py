@@ -1,4 +1,4 @@
-"""``ramet train`` with ``--workers``, ``--scheduler`` or ``--scheduler-file``: files, trained on by `ramet.dask`."""
+"""``ramet train`` with ``--workers``, ``--scheduler…`` or ``--cluster``: files, trained on by `ramet.dask`."""
 
 # mypy: allow-untyped-calls
 
@@ -22,12 +22,14 @@ GRACE = 5.0  # seconds in which a stopped run may end by itself
 
 
 @dataclass
-class _Run:
+class Training:
     """What the engine's command passes on (`ClusterTraining` in src/cli/cluster.h)."""
 
     workers: int
     scheduler: str
     scheduler_file: str
+    cluster: str  # with it, files are as they were given: the workers list them
+    namespace: str
     threads: int | None
     files: list[bytes]
     valid: list[bytes]
@@ -55,8 +57,9 @@ class _Run:
 
 def train_on_cluster(**given: Any) -> tuple[Any, int, int, float, float]:
     """The result, the numbers of rows and features, and the seconds of reading and binning."""
-    run = _Run(**given)
-    flag = "--workers" if run.workers else "--scheduler" if run.scheduler else "--scheduler-file"
+    run = Training(**given)
+    flags = ("--workers", run.workers), ("--scheduler", run.scheduler), ("--cluster", run.cluster)
+    flag = next((flag for flag, value in flags if value), "--scheduler-file")
     try:
         from ramet.dask.clients import client_of  # noqa: F401
         from ramet.dask.errors import ClusterError
@@ -74,9 +77,13 @@ def train_on_cluster(**given: Any) -> tuple[Any, int, int, float, float]:
 
 
 @contextmanager
-def _client(run: _Run) -> Iterator[Any]:
+def _client(run: Training) -> Iterator[Any]:
     import distributed
 
+    if run.cluster:
+        with _client_by_name(run) as client:
+            yield client
+        return
     if run.workers:
         run.on_stage(f"starting {_count(run.workers, 'worker')}")
         threads = run.threads or _core.Context().threads
@@ -107,6 +114,25 @@ def _client(run: _Run) -> Iterator[Any]:
 
 
 @contextmanager
+def _client_by_name(run: Training) -> Iterator[Any]:
+    from ramet.cluster.connect import connect
+    from ramet.cluster.errors import ClusterError
+    from ramet.cluster.paths import require_absolute
+
+    require_absolute([*run.files, *run.valid], "--cluster")
+    run.on_stage(f"connecting to cluster {run.cluster}")
+    try:
+        client = connect(run.cluster, run.namespace or None)
+    except ImportError:
+        needs = "--cluster needs kr8s, which is not installed. Use pip install 'ramet[kubernetes]'."
+        raise _core.UsageError(needs) from None
+    except ClusterError as error:
+        raise OSError(str(error)) from error
+    with client:
+        yield client
+
+
+@contextmanager
 def _closing_if_cancelled(client: Any, cancelled: Callable[[], bool]) -> Iterator[None]:
     """A stop that comes while nobody asks for it closes the client, which ends every wait for the cluster."""
     over = threading.Event()
@@ -127,7 +153,7 @@ def _closing_if_cancelled(client: Any, cancelled: Callable[[], bool]) -> Iterato
         watcher.join()
 
 
-def _train(run: _Run, client: Any) -> tuple[Any, int, int, float, float]:
+def _train(run: Training, client: Any) -> tuple[Any, int, int, float, float]:
     from ramet.dask.files import FileRows, FileTable, looks_like_classes, never, survey_files
     from ramet.dask.options import fit_options
     from ramet.dask.run import FitJob, fit
@@ -135,16 +161,15 @@ def _train(run: _Run, client: Any) -> tuple[Any, int, int, float, float]:
     workers = max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
     read = Options(run.columns, run.drop, run.types, run.missing, run.delimiter, run.format, 1, never)
 
-    def survey(paths: list[bytes], read: Options) -> FileTable:
-        names = [os.fsdecode(path) for path in paths]
-        if not run.workers:  # workers of another's may be in another folder
-            names = [name if stores.is_uri(name) else os.path.abspath(name) for name in names]  # noqa: PTH100
-        return survey_files(client, names, read, workers)
+    def survey(names: list[str], read: Options) -> FileTable:
+        return survey_files(client, names, read, workers, seen_by_workers_alone=bool(run.cluster))
 
     run.on_stage("reading")
-    table = survey(run.files, read)
+    names = _names(run, run.files, client)
+    table = survey(names, read)
     named = [run.label, *([run.weight] if run.weight else [])]
-    _core.choose_columns(_name_of(run.files), table.schema.names, named, [], [])
+    shown = names if run.cluster else list(map(os.fsdecode, run.files))
+    _core.choose_columns(_name_of(shown), table.schema.names, named, [], [])
     features = run.features or [name for name in table.schema.names if name not in (run.label, run.weight)]
     is_classes = run.task == "classification" or (run.task == "auto" and looks_like_classes(client, table, run.label))
     columns = {
@@ -158,8 +183,8 @@ def _train(run: _Run, client: Any) -> tuple[Any, int, int, float, float]:
     eval_rows = {}
     if run.valid:
         valid = replace(read, columns=[*features, *named], drop=[])
-        eval_rows[VALIDATION] = FileRows(_as_in(table, run.valid, valid, survey), columns)
-    run.on_stage(f"training on {_count(len(table.parts), 'part')} of {_count(len(run.files), 'file')}")
+        eval_rows[VALIDATION] = FileRows(_as_in(table, _names(run, run.valid, client), valid, survey), columns)
+    run.on_stage(f"training on {_count(len(table.parts), 'part')} of {_count(len(names), 'file')}")
 
     def on_round(report: Any) -> bool:
         if run.cancelled():
@@ -179,8 +204,24 @@ def _train(run: _Run, client: Any) -> tuple[Any, int, int, float, float]:
     return outcome.result, outcome.report.rows, len(features), seconds.get("survey", 0.0), seconds.get("bin", 0.0)
 
 
-def _name_of(files: list[bytes]) -> str:
+def _names(run: Training, files: list[bytes], client: Any) -> list[str]:
+    """The files' names for the workers."""
+    if run.cluster:
+        from ramet.cluster.paths import with_remedy
+        from ramet.dask.files import list_files
+
+        try:
+            return list_files(client, files)
+        except OSError as error:
+            raise with_remedy(error, files, run.cluster) from None
     names = [os.fsdecode(file) for file in files]
+    if run.workers:
+        return names
+    # Workers of another's may be in another folder.
+    return [name if stores.is_uri(name) else os.path.abspath(name) for name in names]  # noqa: PTH100
+
+
+def _name_of(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f"{names[0]} … {names[-1]} ({len(names):,} files)"
 
 
@@ -188,9 +229,9 @@ def _count(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
-def _as_in(table: Any, paths: list[bytes], read: Options, survey: Callable[[list[bytes], Options], Any]) -> Any:
+def _as_in(table: Any, names: list[str], read: Options, survey: Callable[[list[str], Options], Any]) -> Any:
     """The table of other files, where what is text in `table` is read as text too."""
-    other = survey(paths, read)
+    other = survey(names, read)
     typed = {column for column, _ in read.types}
     more = []
     for name in other.schema.names:
@@ -199,4 +240,4 @@ def _as_in(table: Any, paths: list[bytes], read: Options, survey: Callable[[list
             continue
         if types.is_text(types.values_of(table.schema.field(name).type)):
             more.append((name, "string"))
-    return survey(paths, replace(read, types=[*read.types, *more])) if more else other
+    return survey(names, replace(read, types=[*read.types, *more])) if more else other

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -49,6 +49,14 @@ class Source:
     name: str  # of the file, for messages
     schema: Schema
     batches: Iterator[Batch]
+
+
+class HasSchema(Protocol):
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def schema(self) -> Schema: ...
 
 
 @contextmanager
@@ -156,7 +164,7 @@ class Stream:
                 yield pa.RecordBatch.from_arrays(arrays, schema=self.schema)
 
 
-def common_schema(files: list[str], sources: Iterable[Source], options: Options) -> Schema:
+def common_schema(files: list[str], sources: Iterable[HasSchema], options: Options) -> Schema:
     """The schema that holds the rows of all sources (F3), with the types that were asked for."""
     schema = None
     for source in sources:

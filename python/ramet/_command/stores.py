@@ -6,6 +6,7 @@ installed.
 
 from __future__ import annotations
 
+import os
 import re
 from fnmatch import fnmatchcase
 from typing import Any
@@ -65,6 +66,11 @@ def list_store(uri: str) -> list[str]:
     if not shown:
         raise OSError(f"{uri}: the folder holds no files.")
     return _sorted(uri, shown)
+
+
+def list_store_as_bytes(uri: bytes) -> list[bytes]:
+    """The same with file names as bytes, as the engine has them."""
+    return [os.fsencode(file) for file in list_store(os.fsdecode(uri))]
 
 
 def _matching(uri: str, folder: str, pattern: list[str]) -> list[str]:

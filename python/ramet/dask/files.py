@@ -1,6 +1,6 @@
 """Files as rows to train on: workers read them, each part anew when it is needed; the client reads footers at most.
 
-    files ──survey_files──► FileTable (schema, parts) ──► FileRows
+    paths ──list_files──► files ──survey_files──► FileTable (schema, parts) ──► FileRows
 
 Invariants
   T1. The parts, in order, are the rows that the command reads without Dask: the files as they were listed, and within a
@@ -10,6 +10,7 @@ Invariants
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -86,11 +87,39 @@ def _range(batches: Iterator[Any], first: int, rows: int) -> Iterator[Any]:
         first = max(0, first - batch.num_rows)
 
 
+@dataclass(frozen=True)
+class Look:
+    """What is seen of a columnar file without reading its rows."""
+
+    name: str
+    schema: Any
+    size: int  # in bytes
+    pieces: list[tuple[int, int]]  # bytes and rows of each row group, or block; rows are known of row groups alone
+
+
 # ── At the client ──
 
 
-def survey_files(client: Any, paths: list[str], read: Options, workers: int) -> FileTable:
+def list_files(client: Any, paths: list[bytes]) -> list[str]:
+    """The files that paths, globs, folders and URIs stand for, in the engine's order, as a worker sees them.
+
+    Raises
+    ------
+    OSError
+        As without Dask.
+    """
+    files = _gather(client, client.submit(_list_files, paths, pure=False))
+    if isinstance(files, Exception):
+        raise files
+    return [os.fsdecode(file) for file in files]
+
+
+def survey_files(
+    client: Any, paths: list[str], read: Options, workers: int, seen_by_workers_alone: bool = False
+) -> FileTable:
     """Schema and parts of files: at least two parts for a worker, where the files allow it.
+
+    With `seen_by_workers_alone`, the client need not see the files.
 
     Raises
     ------
@@ -102,40 +131,37 @@ def survey_files(client: Any, paths: list[str], read: Options, workers: int) -> 
         parts = [FilePart(path) for path in paths]
         own = _join(paths, _gather(client, client.map(_types_of_csv, paths, read=read, pure=False)))
         return FileTable(format, parts, read, own, types.apply_flags(own, read.types))
-    open_one = files.open_parquet if format == "parquet" else files.open_feather
-    own = files.common_schema(paths, (open_one(path, read) for path in paths), replace(read, types=[]))
-    size = sum(stores.size_of(path) for path in paths)
-    limit = max(1, min(PART_BYTES, size // (2 * workers)))
-    if format == "parquet":
-        parts = _cut_parquet(paths, limit, workers)
+    if seen_by_workers_alone:
+        looks = _gather(client, client.map(_look_or_fail, paths, format=format, read=read, pure=False))
     else:
-        parts = [part for path in paths for part in _cut_feather(path, limit)]
+        looks = [_look_or_fail(path, format, read) for path in paths]
+    for look in looks:
+        if isinstance(look, Exception):  # the first file's, whoever was first to look
+            raise look
+    own = files.common_schema(paths, looks, replace(read, types=[]))
+    limit = max(1, min(PART_BYTES, sum(look.size for look in looks) // (2 * workers)))
+    parts = _cut_parquet(looks, limit, workers) if format == "parquet" else _cut_feather(looks, limit)
     return FileTable(format, parts, read, own, types.apply_flags(own, read.types))
 
 
-def _cut_parquet(paths: list[str], limit: int, workers: int) -> list[FilePart]:
-    groups: list[list[Any]] = []
-    for path in paths:
-        with files.reading(path):
-            footer = pq.read_metadata(stores.open_file(path))
-        groups.append([footer.row_group(i) for i in range(footer.num_row_groups)])
+def _cut_parquet(looks: list[Look], limit: int, workers: int) -> list[FilePart]:
     # Fewer groups than workers: these read a group together, and each keeps its share of the rows.
-    shares = -(-workers // max(1, sum(map(len, groups))))
+    shares = -(-workers // max(1, sum(len(look.pieces) for look in looks)))
     parts = []
-    for path, own in zip(paths, groups, strict=True):
-        for pieces in _runs([group.total_byte_size for group in own], limit):
-            rows = sum(own[i].num_rows for i in pieces)
+    for look in looks:
+        for pieces in _runs([size for size, _ in look.pieces], limit):
+            rows = sum(look.pieces[i][1] for i in pieces)
             cuts = [rows * share // shares for share in range(shares + 1)]
-            parts += [FilePart(path, "row group", pieces, b - a, a) for a, b in pairwise(cuts)]
+            parts += [FilePart(look.name, "row group", pieces, b - a, a) for a, b in pairwise(cuts)]
     return parts
 
 
-def _cut_feather(path: str, limit: int) -> Iterator[FilePart]:
-    with files.reading(path):
-        count = pa.ipc.open_file(stores.open_file(path)).num_record_batches
-    each = stores.size_of(path) // max(1, count)
-    for pieces in _runs([each] * count, limit):
-        yield FilePart(path, "block", pieces)
+def _cut_feather(looks: list[Look], limit: int) -> list[FilePart]:
+    return [
+        FilePart(look.name, "block", pieces)
+        for look in looks
+        for pieces in _runs([size for size, _ in look.pieces], limit)
+    ]
 
 
 def _runs(sizes: list[int], limit: int) -> Iterator[tuple[int, ...]]:
@@ -196,6 +222,33 @@ def _only(schema: Any, name: str) -> Any:
 
 
 # ── On a worker ──
+
+
+def _list_files(paths: list[bytes]) -> list[bytes] | Exception:
+    try:
+        return _core.list_files(paths, stores.list_store_as_bytes)
+    except (OSError, ValueError) as error:
+        return error  # it is the user's, so it belongs in no worker's log
+
+
+def _look_or_fail(path: str, format: str, read: Options) -> Look | Exception:
+    try:
+        return _look(path, format, read)
+    except (OSError, ValueError) as error:
+        return error
+
+
+def _look(path: str, format: str, read: Options) -> Look:
+    open_one = files.open_parquet if format == "parquet" else files.open_feather
+    schema = open_one(path, read).schema
+    size = stores.size_of(path)
+    with files.reading(path):
+        if format == "parquet":
+            footer = pq.read_metadata(stores.open_file(path))
+            groups = [footer.row_group(i) for i in range(footer.num_row_groups)]
+            return Look(path, schema, size, [(group.total_byte_size, group.num_rows) for group in groups])
+        blocks = pa.ipc.open_file(stores.open_file(path)).num_record_batches
+    return Look(path, schema, size, [(size // max(1, blocks), 0)] * blocks)
 
 
 def _types_of_csv(path: str, read: Options) -> Any:
