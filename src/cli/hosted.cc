@@ -14,7 +14,7 @@ constexpr HostedVerb kVerbs[] = {
     {"cluster", "Make, watch and scale a training cluster on Kubernetes or Slurm",
      "Example\n  ramet cluster up --workers 4\n"},
     {"submit", "Train inside a cluster, as a job that outlives this machine",
-     "Example\n  ramet submit \"/data/flights/*.parquet\" --label late --out late.ramet\n"},
+     "Example\n  ramet submit train \"/data/flights/*.parquet\" --label late --out late.ramet\n"},
 };
 
 }  // namespace

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from types import FrameType
 from typing import Any
@@ -20,17 +21,33 @@ def _stop(number: int, frame: FrameType | None) -> None:
 
 def main() -> int:
     """Run the command line of this process and return its exit code."""
-    signal.signal(signal.SIGINT, _stop)
-    signal.signal(signal.SIGTERM, _stop)
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    stop_at_signals()
     return run(sys.argv)
 
 
-def run(arguments: list[str]) -> int:
-    """Run this command line, the command's name included, and return its exit code; signals are the caller's."""
+def stop_at_signals() -> None:
+    signal.signal(signal.SIGINT, _stop)
+    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+
+
+def run(arguments: list[str], train_on_cluster: Callable[..., object] | None = None) -> int:
+    """Run this command line, the command's name included, and return its exit code; signals are the caller's.
+
+    What trains for --workers, --scheduler and their like can be replaced.
+    """
+    if arguments[1:2] == ["cluster"]:
+        from ramet.cluster.command import main as cluster
+
+        return cluster(arguments[2:])
+    if arguments[1:2] == ["submit"]:
+        from ramet.cluster.submit import main as submit
+
+        return submit(arguments[2:])
     try:
         line = [os.fsencode(argument) for argument in arguments]
-        return _core.run_command(line, _open_files, _versions(arguments), _train_on_cluster, _list_store)
+        train = train_on_cluster or _train_on_cluster
+        return _core.run_command(line, _open_files, _versions(arguments), train, _list_store)
     except KeyboardInterrupt:
         return 130
 
