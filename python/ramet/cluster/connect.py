@@ -8,6 +8,7 @@ cluster (a notebook), straight to the scheduler with the pod's own.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import datetime
 import ssl
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from ramet.cluster.api import Kubernetes, Object
 from ramet.cluster.errors import ClusterError, ForbiddenError
-from ramet.cluster.members import CERTIFICATES, SCHEDULER_PORT, scheduler_pod
+from ramet.cluster.members import CERTIFICATES, SCHEDULER_PORT, options, scheduler_pod
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -116,8 +117,8 @@ def check_expiry(certificate: str, name: str) -> None:
     if end <= datetime.datetime.now(datetime.timezone.utc):
         raise ClusterError(
             f'the certificate of cluster "{name}" expired on {end:%Y-%m-%d}.',
-            f"`ramet cluster up {name}` makes a new one and restarts the pods; one of your own must be replaced "
-            "in its secret.",
+            f"`ramet cluster up{options(name)}` makes a new one and restarts the pods; one of your own must be "
+            "replaced in its secret.",
         )
 
 
@@ -155,9 +156,10 @@ def _open(kubernetes: Kubernetes, name: str, pod: Object, certificates: dict[str
     except (OSError, ssl.SSLError, ValueError) as error:
         if forward:
             forward.close()
+        where = options(name, kubernetes)
         raise ClusterError(
             f'the scheduler of cluster "{name}" does not answer: {error}.',
-            f"`ramet cluster status {name}` and `ramet cluster logs {name} scheduler` say more.",
+            f"`ramet cluster status{where}` and `ramet cluster logs scheduler{where}` say more.",
         ) from None
 
 
@@ -168,7 +170,7 @@ def versions_of(client: Client, timeout: float = PATIENCE) -> dict[str, str]:
     try:
         scheduler = client.sync(client._run_on_scheduler, version, "ramet", **limit)
         workers = client.sync(client._run, version, "ramet", on_error="return", **limit)
-    except TimeoutError:
+    except (TimeoutError, asyncio.TimeoutError):
         return {}
     known = client.scheduler_info(n_workers=-1)["workers"]
     names = {address: str(worker["name"]) for address, worker in known.items()}
@@ -187,5 +189,5 @@ def compare_versions(name: str, found: dict[str, str], own: Callable[[str], str]
         raise ClusterError(
             f'{member} of cluster "{name}" has Ramet {there}{more}, and here is {here}.',
             f"Install the cluster's here (pip install 'ramet=={there}'), or bring the cluster to this one: "
-            f"`ramet cluster up {name}`.",
+            f"`ramet cluster up{options(name)}`.",
         )

@@ -29,6 +29,12 @@ class Members:
         return pods[-1] if pods else None
 
 
+def options(name: str, kubernetes: Kubernetes | None = None) -> str:
+    """The flags that name a release, for commands that messages tell of."""
+    flags = f" --name {name}" if name != "ramet" else ""
+    return flags + (f" -n {kubernetes.namespace}" if kubernetes and kubernetes.namespace != "default" else "")
+
+
 def is_ready(pod: Object) -> bool:
     """Whether a pod is up, and is to stay."""
     if "deletionTimestamp" in pod["metadata"]:
@@ -51,8 +57,7 @@ def require_members(kubernetes: Kubernetes, name: str) -> Members:
     raise MissingError(
         f'there is no cluster "{name}" in namespace {kubernetes.namespace} of {kubernetes.place}'
         + (f"; there is {', '.join(others)}." if others else "."),
-        f"`ramet cluster up {'' if name == 'ramet' else name + ' '}-n {kubernetes.namespace}` makes it; "
-        "-n NAMESPACE looks elsewhere.",
+        f"`ramet cluster up{options(name, kubernetes)}` makes it; -n NAMESPACE looks elsewhere.",
     )
 
 
@@ -62,6 +67,6 @@ def scheduler_pod(kubernetes: Kubernetes, name: str) -> Object:
     if pod is None or not is_ready(pod):
         raise ClusterError(
             f'the scheduler of cluster "{name}" in namespace {kubernetes.namespace} is not up.',
-            f"`ramet cluster status {name} -n {kubernetes.namespace}` says why.",
+            f"`ramet cluster status{options(name, kubernetes)}` says why.",
         )
     return pod

@@ -73,13 +73,26 @@ def count(text: str) -> int:
     return int(text)
 
 
+def port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 0 < int(text) < 65536:
+        raise argparse.ArgumentTypeError(f'"{text}" is not a port. Use a number from 1 to 65535')
+    return int(text)
+
+
+def processors(text: str) -> str:
+    """A number of processors as Kubernetes writes it: "2", "0.5", "500m"."""
+    if not re.fullmatch(r"\d+(\.\d+)?|\d+m", text) or float(text.rstrip("m")) == 0:
+        raise argparse.ArgumentTypeError(f'"{text}" is not a number of processors. Write, for example, 4 or 500m')
+    return text
+
+
 def quantity(text: str) -> str:
-    """A size or an amount as Kubernetes writes it ("8Gi", "500M"); "8 GB" and "8GiB" are understood too."""
+    """A size as Kubernetes writes it ("8Gi", "500M"); "8 GB" and "8GiB" are understood too."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kKmMgGtT]?i?)[bB]?", text.strip())
     if not match or float(match[1]) == 0:
         raise argparse.ArgumentTypeError(f'"{text}" is not a size. Write, for example, 8Gi')
     unit = match[2].capitalize()
-    return match[1] + ("k" if unit == "K" else unit)
+    return match[1] + ("k" if unit == "K" else unit)  # kilo is small, kibi is not
 
 
 def bytes_of(text: str) -> float:

@@ -1,0 +1,202 @@
+"""`ramet cluster up`: what is missing is made, what differs is changed, and what failed is undone."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from ramet.cluster.api import Kubernetes, Object, release_labels
+from ramet.cluster.connect import certificates_of, expires
+from ramet.cluster.errors import ClusterError
+from ramet.cluster.members import is_ready, members_of, options
+from ramet.cluster.plan import Plan, Wishes, changes, plan
+from ramet.cluster.progress import Progress
+from ramet.cluster.releases import Helm, Release
+from ramet.cluster.survey import Findings, missing_rights, survey
+from ramet.cluster.watch import wait
+
+SOON = datetime.timedelta(days=30)  # in which a certificate that ends is made anew
+GONE = 90.0  # seconds for what is deleted to be gone
+
+
+@dataclass
+class Up:
+    """One run of `up`.
+
+    Parameters
+    ----------
+    kubernetes : Kubernetes
+    wishes : Wishes
+    flags : sequence of str
+        For Helm: --set, --set-json and --values as the user wrote them.
+    timeout : float
+        Seconds for the pods to be up.
+    dry_run : bool
+    """
+
+    kubernetes: Kubernetes
+    wishes: Wishes
+    flags: Sequence[str] = ()
+    timeout: float = 600.0
+    dry_run: bool = False
+    progress: Progress = field(default_factory=Progress)
+
+    def __post_init__(self) -> None:
+        self._helm = Helm(self.kubernetes)
+
+    def run(self) -> None:
+        name = self.wishes.name
+        rights = missing_rights(self.kubernetes)
+        if rights:
+            raise ClusterError(
+                f"this user may not do in namespace {self.kubernetes.namespace} what a cluster takes: "
+                f"{', '.join(rights[:6])}{f' and {len(rights) - 6} more' if len(rights) > 6 else ''}.",
+                "Ask the cluster's administrator for the role `edit` and the right to make roles there, or use another "
+                "-n NAMESPACE.",
+            )
+        findings = survey(self.kubernetes, name)
+        release = self._helm.find(name) if findings.namespace_exists else None
+        if release and not self.dry_run:
+            release = self._mended(release)
+        current = self._helm.values(name) if release else None
+        wanted = plan(self.wishes, findings, current)
+        before = self._helm.manifest(name) if release else []
+        after = self._helm.render(name, wanted.values, self.flags)
+        stale = self._stale_certificate(release)
+        self._tell(release, wanted, findings, changes(before, after), stale)
+        if self.dry_run:
+            return
+        if before != after or stale:
+            with self._undoing(release, findings):
+                self._change(wanted, stale)
+                wait(self.kubernetes, name, self.progress, self.timeout)
+        else:
+            wait(self.kubernetes, name, self.progress, self.timeout)
+
+    def _mended(self, release: Release) -> Release | None:
+        """A release as a run that broke off left it, brought back to its last good state."""
+        if release.status in ("deployed", "superseded"):
+            return release
+        good = self._helm.last_good(release.name) if release.revision > 1 else None
+        if good is None:
+            self.progress.say(f"an earlier install broke off ({release.status}); what it left is removed.")
+            self._helm.uninstall(release.name)
+            return None
+        self.progress.say(f"an earlier change broke off ({release.status}); revision {good} is put back first.")
+        self._helm.rollback(release.name, good)
+        return self._helm.find(release.name)
+
+    def _stale_certificate(self, release: Release | None) -> str:
+        """The secret whose certificate ends soon and is the chart's to make; empty: none."""
+        if release is None:
+            return ""
+        scheduler = members_of(self.kubernetes, release.name).scheduler
+        if scheduler is None:
+            return ""
+        with contextlib.suppress(ClusterError):
+            certificates = certificates_of(self.kubernetes, scheduler)
+            if certificates and expires(certificates["tls.crt"]) < datetime.datetime.now(datetime.timezone.utc) + SOON:
+                for item in self._helm.manifest(release.name):
+                    if item["kind"] == "Secret" and "tls.crt" in {**item.get("data", {}), **item.get("stringData", {})}:
+                        return str(item["metadata"]["name"])
+        return ""
+
+    def _tell(
+        self, release: Release | None, wanted: Plan, findings: Findings, differences: list[str], stale: str
+    ) -> None:
+        name, say = self.wishes.name, self.progress.say
+        where = f'cluster "{name}" in namespace {self.kubernetes.namespace} of {self.kubernetes.place}'
+        if release and not differences and not stale:
+            say(f"{where}: nothing to change.")
+            return
+        say(f"{where}: {'these changes' if release else 'new'}{', if it were no dry run' if self.dry_run else ''}")
+        if not findings.namespace_exists:
+            say(f"  + Namespace {self.kubernetes.namespace}")
+        for line in [*differences, *([f"~ Secret {stale}: a new certificate; all pods restart"] if stale else [])]:
+            say(f"  {line}")
+        for remark in wanted.remarks:
+            say(f"  · {remark}")
+
+    def _change(self, wanted: Plan, stale: str) -> None:
+        name, kubernetes = self.wishes.name, self.kubernetes
+        if not kubernetes.get("namespaces", kubernetes.namespace):
+            kubernetes.create("namespaces", {"kind": "Namespace", "metadata": {"name": kubernetes.namespace}})
+        if stale:
+            kubernetes.delete("secrets", stale)
+        self.progress.show("installing")
+        self._helm.upgrade(name, wanted.values, self.flags)
+        if stale:
+            self._restart()
+
+    def _restart(self) -> None:
+        """All pods read the new certificates."""
+        now = datetime.datetime.now(datetime.timezone.utc).isoformat()
+        template = {"metadata": {"annotations": {"kubectl.kubernetes.io/restartedAt": now}}}
+        for resource in ("deployments", "statefulsets"):
+            for item in self.kubernetes.list(resource, release_labels(self.wishes.name)):
+                self.kubernetes.patch(resource, item["metadata"]["name"], {"spec": {"template": template}})
+
+    @contextlib.contextmanager
+    def _undoing(self, release: Release | None, findings: Findings) -> Iterator[None]:
+        """A first install that fails is removed, a change that fails is taken back."""
+        try:
+            yield
+        except (ClusterError, KeyboardInterrupt) as error:
+            self.progress.end()
+            undone = self._put_back(release) if release else self._remove(findings)
+            if isinstance(error, ClusterError):
+                raise ClusterError(f"{error} {undone}") from None
+            self.progress.say(undone)
+            raise
+
+    def _put_back(self, release: Release) -> str:
+        self.progress.show("putting back what was there before")
+        self._helm.rollback(release.name, release.revision)
+        # A StatefulSet waits for pods of the failed revision that never come up.
+        for pod in members_of(self.kubernetes, release.name).pods:
+            if not is_ready(pod) and "deletionTimestamp" not in pod["metadata"]:
+                self.kubernetes.delete("pods", pod["metadata"]["name"])
+        self.progress.end()
+        return "The cluster was put back as it was before."
+
+    def _remove(self, findings: Findings) -> str:
+        self.progress.show("removing what was installed")
+        name, kubernetes = self.wishes.name, self.kubernetes
+        self._helm.uninstall(name)
+        kept = {claim["metadata"]["name"] for claim in findings.claims.values()}
+        claims = kubernetes.list("persistentvolumeclaims", release_labels(name))
+        delete_claims(kubernetes, [claim for claim in claims if claim["metadata"]["name"] not in kept])
+        if not findings.namespace_exists:
+            kubernetes.delete("namespaces", kubernetes.namespace)
+        self.progress.end()
+        return "Nothing was left installed."
+
+
+def delete_claims(kubernetes: Kubernetes, claims: Sequence[Object]) -> None:
+    """Deletes claims and what lies on their volumes, and waits until they are gone."""
+    names = {claim["metadata"]["name"] for claim in claims}
+    for name in names:
+        kubernetes.delete("persistentvolumeclaims", name)
+    begun = time.monotonic()
+    while names:
+        names &= {claim["metadata"]["name"] for claim in kubernetes.list("persistentvolumeclaims")}
+        if names and time.monotonic() - begun > GONE:
+            raise ClusterError(
+                f"claim {', '.join(sorted(names))} is not gone after {GONE:.0f} seconds: a pod uses it still.",
+                f"`kubectl get pods -n {kubernetes.namespace}` shows which.",
+            )
+        time.sleep(0.3 if names else 0)
+
+
+def told_at_the_end(kubernetes: Kubernetes, name: str) -> str:
+    flags = options(name, kubernetes)
+    where = f" -n {kubernetes.namespace}" if kubernetes.namespace != "default" else ""
+    return (
+        "  ramet train DATA --label COLUMN --out m.ramet --cluster "
+        f"{json.dumps(name) if ' ' in name else name}{where}\n"
+        f"  ramet cluster status{flags}\n  ramet cluster down{flags}"
+    )
