@@ -28,7 +28,7 @@ class Buffer {
   static constexpr size_t kHugePage = size_t{1} << 21;
 
   Buffer() = default;
-  explicit Buffer(size_t size) : size_(size) {
+  explicit Buffer(size_t size) : size_(size), capacity_(size) {
     const size_t needed = size * sizeof(T) + kAlignment;
     const size_t alignment = needed >= 4 * kHugePage ? kHugePage : kAlignment;
     const size_t bytes = (needed + alignment - 1) / alignment * alignment;
@@ -45,19 +45,32 @@ class Buffer {
     return buffer;
   }
   Buffer(Buffer&& other) noexcept
-      : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+      : data_(std::exchange(other.data_, nullptr)),
+        size_(std::exchange(other.size_, 0)),
+        capacity_(std::exchange(other.capacity_, 0)) {}
   Buffer& operator=(Buffer&& other) noexcept {
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);
+    std::swap(capacity_, other.capacity_);
     return *this;
   }
   Buffer(const Buffer&) = delete;
   Buffer& operator=(const Buffer&) = delete;
   ~Buffer() { std::free(data_); }
 
+  // As a new buffer of this size, in the memory of the old one where it is enough: the system may
+  // take a freed block back at once, and clear its pages anew at the next use.
+  void Reset(size_t size) {
+    if (size > capacity_)
+      *this = Buffer(size);
+    else
+      size_ = size;
+  }
+
   T* data() { return data_; }
   const T* data() const { return data_; }
   size_t size() const { return size_; }
+  size_t capacity() const { return capacity_; }
   bool empty() const { return size_ == 0; }
   T& operator[](size_t i) { return data_[i]; }
   const T& operator[](size_t i) const { return data_[i]; }
@@ -71,6 +84,7 @@ class Buffer {
  private:
   T* data_ = nullptr;
   size_t size_ = 0;
+  size_t capacity_ = 0;
 };
 
 }  // namespace ramet

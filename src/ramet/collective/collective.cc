@@ -3,7 +3,6 @@
 namespace ramet {
 
 bool Collective::Exchange(std::span<const Bytes> outgoing, std::vector<Message>& incoming) {
-  incoming.clear();
   incoming.resize(size_);
   if (!status().ok()) return false;
   if (stopped()) {

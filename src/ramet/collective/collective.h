@@ -65,7 +65,8 @@ class Collective {
   size_t size() const { return size_; }
 
   // One message to and one from each other member; the own places of both are not looked at. False
-  // after a failure, or once `stop` is set (C3): `incoming` is not to be used then.
+  // after a failure, or once `stop` is set (C3): `incoming` is not to be used then. The memory of
+  // what it held before is used again.
   bool Exchange(std::span<const Bytes> outgoing, std::vector<Message>& incoming);
 
   // What follows may be called from any thread.

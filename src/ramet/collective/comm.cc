@@ -58,10 +58,10 @@ class Carried final : public Collective {
 
   static Bytes WithHeader(const FrameHeader& header, Bytes body, Message& framed) {
     const size_t bytes = sizeof header + body.size();
-    if (framed.size() < bytes) framed = Message(bytes);
+    framed.Reset(bytes);
     std::memcpy(framed.data(), &header, sizeof header);
     if (!body.empty()) std::memcpy(framed.data() + sizeof header, body.data(), body.size());
-    return framed.span().first(bytes);
+    return framed.span();
   }
 
   Status Open(size_t from, const Message& framed, Message& body) {
@@ -81,7 +81,7 @@ class Carried final : public Collective {
       return About(from, IoError("the message of exchange " + std::to_string(header.sequence) +
                                  " was carried where that of exchange " +
                                  std::to_string(sequence_) + " is due"));
-    body = Message(bytes);
+    body.Reset(bytes);
     if (bytes > 0) std::memcpy(body.data(), rest.data(), bytes);
     return {};
   }

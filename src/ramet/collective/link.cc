@@ -1,6 +1,7 @@
 #include "ramet/collective/link.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace ramet {
 namespace {
@@ -100,6 +101,10 @@ Message Link::TakeMessage() {
   return message;
 }
 
+void Link::ReuseMemory(Message message) {
+  if (message.capacity() > spare_.capacity()) spare_ = std::move(message);
+}
+
 Link::Step Link::ReadMore(std::span<std::byte> into, size_t& got) {
   const Channel::Moved moved = channel_->Read(into);
   if (moved.closed) {
@@ -152,7 +157,9 @@ bool Link::Begin(const FrameHeader& header) {
   frame_ = header;
   in_frame_ = true;
   arrived_ = 0;
-  arriving_ = Message(std::min<size_t>(header.length, kFirstBlock));
+  // Small ones come without the spare memory, so that it is there for the large.
+  arriving_ = header.length >= kDirect ? std::exchange(spare_, {}) : Message();
+  arriving_.Reset(std::min<size_t>(header.length, std::max(arriving_.capacity(), kFirstBlock)));
   return header.length > 0 || Finish();
 }
 

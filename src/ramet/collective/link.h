@@ -41,6 +41,8 @@ class Link {
   // A whole message waits to be taken.
   bool has_message() const { return !messages_.empty(); }
   Message TakeMessage();
+  // For a message to come.
+  void ReuseMemory(Message message);
 
   bool open() const { return problem_.empty() && !left_; }
   bool left() const { return left_; }                      // it said good-bye, in order
@@ -88,7 +90,7 @@ class Link {
   size_t input_begin_ = 0, input_end_ = 0;
   bool in_frame_ = false;
   FrameHeader frame_;  // the one that is being received
-  Message arriving_;
+  Message arriving_, spare_;
   std::deque<Message> messages_;  // to be taken
   size_t arrived_ = 0;
   uint64_t next_sequence_ = 1;

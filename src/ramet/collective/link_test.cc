@@ -87,6 +87,28 @@ TEST(Link, MessagesArriveWholeHoweverTheyAreCut) {
   }
 }
 
+TEST(Link, MemoryIsUsedAgainWhateverTheSizes) {
+  std::mt19937_64 random(2);
+  Peer peer;
+  Message message;
+  size_t same = 0;
+  for (uint64_t sequence = 1; sequence <= 60; ++sequence) {
+    const std::byte* before = message.data();
+    const size_t room = message.capacity();
+    const size_t size = 50'000 + random() % 4'000'000;
+    const std::string body = RandomText(random, size);
+    peer.link.ReuseMemory(std::move(message));
+    ASSERT_TRUE(peer.Deliver(Data(sequence, body) + Frame({.kind = FrameKind::kHeartbeat})));
+    ASSERT_TRUE(peer.link.has_message());
+    message = peer.link.TakeMessage();
+    ASSERT_EQ(TextOf(message), body);
+    if (room < size) continue;
+    EXPECT_EQ(message.data(), before) << sequence;
+    ++same;
+  }
+  EXPECT_GT(same, 40);
+}
+
 TEST(Link, SendsWhatTheOtherReceives) {
   std::mt19937_64 random(2);
   auto [left, right] = Connected();

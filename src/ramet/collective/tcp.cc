@@ -146,6 +146,7 @@ MaybeFailure TcpCollective::SendAndReceive(std::span<const Bytes> outgoing,
       return Failure{InvalidArgument("a message of " + std::to_string(outgoing[member].size()) +
                                      " bytes is longer than members exchange.")};
     if (!links_[member]->open()) return Gone(member);
+    links_[member]->ReuseMemory(std::move(incoming[member]));
     links_[member]->StartSending(sequence_, outgoing[member]);
   }
   // To the next one first, so that not all begin with the same member.

@@ -124,7 +124,7 @@ void HistogramExchange::Begin(const CellFormat& format, std::span<const uint64_t
   outgoing_.resize(NumMembers(context_));
   for (size_t member = 0; member < outgoing_.size(); ++member) {
     const size_t cells = cell_begins_[member + 1] - cell_begins_[member];
-    outgoing_[member] = Message(member == RankOf(context_) ? 0 : Offset(rows.size(), cells));
+    outgoing_[member].Reset(member == RankOf(context_) ? 0 : Offset(rows.size(), cells));
   }
 }
 
