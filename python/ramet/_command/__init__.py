@@ -44,6 +44,10 @@ def run(arguments: list[str], train_on_cluster: Callable[..., object] | None = N
         from ramet.cluster.submit import main as submit
 
         return submit(arguments[2:])
+    if arguments[1:2] == ["doctor"] and any(word.split("=")[0] == "--cluster" for word in arguments[2:]):
+        from ramet.cluster.check import main as check
+
+        return check(arguments[2:])
     try:
         line = [os.fsencode(argument) for argument in arguments]
         train = train_on_cluster or _train_on_cluster

@@ -146,7 +146,7 @@ def _pod_of(submission: Submission, pod: Object, worker: Object, mounts: list[Ob
                     for key in ("image", "imagePullPolicy", "securityContext", "envFrom")
                     if key in worker
                 },
-                "args": [_literal(word) for word in _command(submission, _is_writable(mounts, CHECKPOINTS))],
+                "args": [literal(word) for word in _command(submission, _is_writable(mounts, CHECKPOINTS))],
                 "env": [variable for variable in worker.get("env", []) if not _is_of_the_container(variable)],
                 "volumeMounts": mounts,
                 "resources": {
@@ -167,7 +167,7 @@ def _command(submission: Submission, keeps_checkpoints: bool) -> list[str]:
     return [*words, "--", *submission.line, "--out", model_path(submission.name)]
 
 
-def _literal(word: str) -> str:
+def literal(word: str) -> str:
     """Kubernetes expands $(NAME) of arguments, and takes $$ for $."""
     return word.replace("$", "$$")
 

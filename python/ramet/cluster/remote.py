@@ -15,6 +15,7 @@ from typing import Any
 
 from ramet.cluster.api import Kubernetes
 from ramet.cluster.errors import ClusterError
+from ramet.cluster.members import options
 
 _PIECE = 8 << 20  # bytes
 _PATIENCE = 60.0  # seconds for a worker to answer
@@ -35,7 +36,7 @@ def files_of(kubernetes: Kubernetes, release: str) -> Iterator[RemoteFiles]:
         if not client.scheduler_info(n_workers=-1)["workers"]:
             raise ClusterError(
                 f'cluster "{release}" has no worker now, through which its files could be reached.',
-                f"`ramet cluster scale 1 {release} -n {kubernetes.namespace}` starts one.",
+                f"`ramet cluster scale 1{options(release, kubernetes)}` starts one.",
             )
         yield RemoteFiles(client, release)
 
@@ -68,7 +69,7 @@ class RemoteFiles:
         except (TimeoutError, asyncio.TimeoutError):
             raise ClusterError(
                 f'no worker of cluster "{self._release}" answered within {_PATIENCE:.0f} seconds.',
-                f"`ramet cluster status {self._release}` says how they are; they may be busy.",
+                f"`ramet cluster status{options(self._release)}` says how they are; they may be busy.",
             ) from None
         except OSError as error:
             raise ClusterError(f'on cluster "{self._release}": {error}.') from None
