@@ -32,7 +32,7 @@ export CMAKE_CXX_COMPILER_LAUNCHER := $(shell command -v ccache)
 SOURCES = $(shell git ls-files '*.h' '*.cc' '*.cpp')
 PRESETS := release debug asan tsan
 
-.PHONY: build bootstrap python wheel demo docs test test-all test-long test-asan test-tsan test-wheel test-docs chaos scale-report bench format lint install clean help $(PRESETS)
+.PHONY: build bootstrap python wheel demo docs test test-all test-long test-asan test-tsan test-wheel test-docs e2e-slurm chaos scale-report bench format lint install clean help deploy-check $(PRESETS)
 
 build: release  ## build the library and the command (the default)
 
@@ -66,6 +66,11 @@ test: python  ## release build, Python package, unit and property tests, Python 
 	@RAMET=$(abspath build/release/src/cli/ramet) $(PYTHON) -m pytest
 	@RAMET=$(abspath .venv/bin/ramet) $(PYTHON) -m pytest tests/python
 
+deploy-check: bootstrap  ## the Helm chart, the image's recipe and all shell scripts: rendered, refused, validated
+	@scripts/bootstrap.sh tests/deploy/requirements.txt
+	@tests/e2e/kubernetes/build.sh helm
+	@$(PYTHON) -m pytest tests/deploy
+
 test-all: test test-long test-asan test-tsan test-wheel test-docs demo  ## all of it: sanitizers, long fuzzing, wheel, documentation, demo
 
 # Many more random tables; the hostile files are read again, more of them, under ASan below.
@@ -89,6 +94,11 @@ test-wheel: wheel  ## the wheel in fresh environments, without a compiler and a 
 test-docs: docs
 	@$(PYTHON) -m pytest python/tests/test_documentation.py
 	@$(PYTHON) tests/notebook_test.py
+
+# Needs root, and slurmctld, slurmd, slurm-client, munge; starts its own, and leaves nothing.
+e2e-slurm: python  ## on a real Slurm of three nodes: train, kill, requeue, hold a cluster; docs/deploy/slurm.md runs
+	@scripts/bootstrap.sh tests/slurm/requirements.txt
+	@$(PYTHON) -m pytest tests/slurm
 
 SCALE ?= --rows 20000000 --parts 32
 scale-report: python  ## docs/performance.md: without Dask, on one node, on many, beside xgboost.dask and lightgbm.dask (SCALE="--rows …")
@@ -120,4 +130,4 @@ clean:  ## remove what was built; .venv and data stay
 	@rm -rf build
 
 help:  ## this list
-	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{printf "  make %-12s %s\n", $$1, $$2}'

@@ -18,6 +18,7 @@ system_packages=(
   libcli11-dev                                                      # the command
   libgtest-dev libbenchmark-dev                                     # tests and benchmarks
   python3 python3-venv                                              # the wheel that carries Arrow C++; Python tests
+  shellcheck                                                        # `make deploy-check`
 )
 
 say() { printf 'bootstrap: %s\n' "$*" >&2; }

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from dask import delayed
 from distributed import Client
+
 from ramet import HistGradientBoostingClassifier
 
 

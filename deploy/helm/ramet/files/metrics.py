@@ -1,4 +1,4 @@
-# Hands GET /metrics on to the address that it is given, and refuses all else.
+# metrics.py ADDRESS PORT: hands GET /metrics at PORT on to ADDRESS, and refuses all else.
 import sys
 import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -25,4 +25,4 @@ class Metrics(BaseHTTPRequestHandler):
         pass
 
 
-ThreadingHTTPServer(("", 8791), Metrics).serve_forever()
+ThreadingHTTPServer(("", int(sys.argv[2])), Metrics).serve_forever()

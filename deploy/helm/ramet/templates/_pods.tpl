@@ -235,6 +235,7 @@ timeoutSeconds: 10
     - |
       {{- .root.Files.Get "files/metrics.py" | trim | nindent 6 }}
     - http://127.0.0.1:{{ .port }}/metrics
+    - "8791"
   ports:
     - {name: metrics, containerPort: 8791}
   readinessProbe:

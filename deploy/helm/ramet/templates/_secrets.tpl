@@ -17,13 +17,13 @@ while the templates run, and between releases in its Secret, which `lookup` read
 {{- $name := include "ramet.fullname" . -}}
 {{- $data := include "ramet.kept" (dict "root" . "name" (include "ramet.tlsSecret" .) "keys" (list "ca.crt" "tls.crt" "tls.key")) | fromJson -}}
 {{- if not $data -}}
-{{- $ca := genCA (printf "%s CA" $name) 3650 -}}
+{{- $ca := genCAWithKey (printf "%s CA" $name) 3650 (genPrivateKey "ecdsa") -}}
 {{- $hosts := list -}}
 {{- range $service := list "scheduler" "worker" -}}
 {{- $host := printf "%s-%s.%s.svc" $name $service $.Release.Namespace -}}
 {{- $hosts = concat $hosts (list $host (printf "*.%s" $host)) -}}
 {{- end -}}
-{{- $made := genSignedCert $name (list "127.0.0.1") (append $hosts "localhost") 3650 $ca -}}
+{{- $made := genSignedCertWithKey $name (list "127.0.0.1") (append $hosts "localhost") 3650 $ca (genPrivateKey "ecdsa") -}}
 {{- $data = dict "ca.crt" (b64enc $ca.Cert) "tls.crt" (b64enc $made.Cert) "tls.key" (b64enc $made.Key) -}}
 {{- end -}}
 {{- $_ := set .Values "madeCertificates" $data -}}
