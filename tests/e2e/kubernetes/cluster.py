@@ -1,6 +1,6 @@
 """A real Kubernetes of two nodes on this machine, in namespaces of its own. For root on Linux.
 
-    cluster.py up                    builds what is missing, starts it, imports build/image/*.tar, prints the kubeconfig
+    cluster.py up                    builds what is missing, starts it, imports build/image/ramet-*.tar, prints the kubeconfig
     cluster.py status                exit 0 if it runs
     cluster.py load ARCHIVE…         imports images on both nodes
     cluster.py link node2 down|up    the second node's network cable

@@ -47,7 +47,8 @@ def cgroups() -> list[str]:
 
 
 def files() -> list[str]:
-    return [str(path) for top in FOLDERS for path in Path(top).rglob("*")]
+    tops = [Path(top) for top in FOLDERS if Path(top).exists()]
+    return [str(path) for top in tops for path in (top, *top.rglob("*"))]
 
 
 def snapshot() -> dict[str, list[str]]:

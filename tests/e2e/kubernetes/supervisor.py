@@ -28,7 +28,7 @@ PATIENCE = 120.0  # seconds until anything must be there
 # What kubelets would set for the whole machine: they are shown that it is so already.
 KERNEL = {"vm/overcommit_memory": "1", "kernel/panic": "10", "kernel/panic_on_oops": "1"}
 KERNEL |= {"kernel/keys/root_maxkeys": "1000000", "kernel/keys/root_maxbytes": "25000000"}
-PRIVATE = ("/var/lib/cni", "/var/log/containers")  # folders that daemons write to, whatever their flags say
+COVERED = ("/var/lib", "/var/log")  # where daemons write to, whatever their flags say
 
 
 class Daemons:
@@ -105,12 +105,14 @@ class Api:
 
 
 def privatize() -> None:
-    """What daemons write outside our folder goes into memory, or into the folder."""
+    """What daemons write outside our folder goes into memory."""
     nodes.run("mount", "--make-rprivate", "/")
     nodes.run("mount", "-t", "tmpfs", "-o", "mode=755", "e2e", "/run")
-    for path in PRIVATE:
-        Path(path).mkdir(parents=True, exist_ok=True)
-        nodes.run("mount", "-t", "tmpfs", "-o", "mode=1777", "e2e", path)
+    for path in COVERED:
+        above, work = Path("/run/above" + path), Path("/run/work" + path)
+        above.mkdir(parents=True)
+        work.mkdir(parents=True)
+        nodes.run("mount", "-t", "overlay", "-o", f"lowerdir={path},upperdir={above},workdir={work}", "e2e", path)
     kernel = Path("/run/kernel")
     kernel.mkdir()
     for name, value in KERNEL.items():
@@ -128,7 +130,7 @@ def uplink() -> None:
 
 def start_container_runtimes(daemons: Daemons) -> None:
     pause = images.pause(layout.STATE / "pause.tar")
-    archives = [pause, *sorted(layout.IMAGES.glob("*.tar"))]
+    archives = [pause, *sorted(layout.IMAGES.glob("ramet-*.tar"))]
     for node in layout.NODES:
         daemons.start(f"containerd-{node.name}", nodes.containerd(node))
     for node in layout.NODES:
