@@ -13,7 +13,7 @@ import os
 import pickle
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -27,11 +27,12 @@ from ramet.dask import messages as m
 from ramet.dask.channel import Channel
 from ramet.dask.chronicle import Chronicle, first_rounds
 from ramet.dask.deal import PartId
-from ramet.dask.errors import DataLostError, SchedulerLostError
+from ramet.dask.errors import DataLostError
 from ramet.dask.job import FitJob, FitOptions, Outcome, Round
 from ramet.dask.plan import Limits, Phase, Plan
 from ramet.dask.prepare import Preparation
 from ramet.dask.rows import Rows
+from ramet.dask.scheduler import ask, lost
 from ramet.dask.values import value_of
 
 log = logging.getLogger("ramet.dask")
@@ -145,7 +146,7 @@ class Driver:
         except Exception as error:
             cause = getattr(error.__cause__, "reason", "")
             if self.client.status != "running" or cause == "scheduler-connection-lost":
-                error = _lost_scheduler(error)
+                error = lost(error)
             log.info("fit %s failed: %r", self.id, error)
             self._post(m.Failed(error))
 
@@ -359,7 +360,14 @@ class Driver:
                 )
             )
             await asyncio.sleep(0.02)
-            await self._in_time(self.scheduler.unregister(address=worker, stimulus_id=reason, close=False))
+            await ask(
+                self.client,
+                "unregister",
+                self.options.worker_timeout,
+                address=worker,
+                stimulus_id=reason,
+                close=False,
+            )
         with suppress(Exception):
             await restart
 
@@ -407,28 +415,18 @@ class Driver:
         while True:
             await asyncio.sleep(TICK)
             if self.client.status != "running":
-                raise _lost_scheduler(None)
+                raise lost(None)
             self._post(m.Tick(time.monotonic()))
 
     async def _look(self) -> None:
         while True:
             async with self._looking:
                 removals = self._removals
-                identity = await self._in_time(self.scheduler.identity(n_workers=-1))
+                identity = await ask(self.client, "identity", self.options.worker_timeout, n_workers=-1)
             seen = {address: _seen(worker) for address, worker in identity["workers"].items()}
             self._events.put_nowait((removals, m.Workers(seen)))
             close = self.plan.phase in (Phase.OPEN, Phase.CLOSE, Phase.FETCH)
             await asyncio.sleep(max(LOOK_CLOSELY if close else LOOK, len(seen) / 200))
-
-    async def _in_time(self, answer: Awaitable[Any]) -> Any:
-        """The scheduler's answer."""
-        try:
-            return await asyncio.wait_for(answer, self.options.worker_timeout)
-        except asyncio.TimeoutError:
-            raise SchedulerLostError(
-                f"Dask's scheduler did not answer for {self.options.worker_timeout:g} seconds (worker_timeout). If the "
-                "fit wrote a checkpoint, go on from it with init_model=<path> once there is a scheduler again."
-            ) from None
 
     # The end ----------------------------------------------------------------------------------------------------------
     async def _finish(self, end: m.Finish | m.GiveUp) -> Outcome:
@@ -454,15 +452,6 @@ class Driver:
             with suppress(Exception):
                 await asyncio.wait_for(self._send(number, member.stop, False), FAREWELL)
             self._drop(number)
-
-
-def _lost_scheduler(error: BaseException | None) -> SchedulerLostError:
-    lost = SchedulerLostError(
-        "The connection to Dask's scheduler broke, and with it the fit. If it wrote a checkpoint, go on from it with "
-        "init_model=<path> once there is a scheduler again."
-    )
-    lost.__cause__ = error
-    return lost
 
 
 def _seen(worker: dict[str, Any]) -> m.Seen:

@@ -28,6 +28,7 @@ from ramet.dask.deal import PartId
 from ramet.dask.errors import ClusterError, DataLostError, MembersError
 from ramet.dask.job import FitJob
 from ramet.dask.rows import Rows
+from ramet.dask.scheduler import ask
 from ramet.dask.values import value_of
 
 FAN_IN = 16
@@ -155,8 +156,7 @@ class Preparation:
     async def locate(self) -> dict[PartId, tuple[str, ...]]:
         """Which workers hold each part now."""
         futures = [*self.parts.values(), *self.copies.values()]
-        scheduler: Any = self.client.scheduler
-        holders = await scheduler.who_has(keys=[future.key for future in futures])
+        holders = await ask(self.client, "who_has", keys=[future.key for future in futures])
         for part, copy in list(self.copies.items()):  # B3
             if not holders.get(copy.key):
                 del self.copies[part]
@@ -208,9 +208,8 @@ class Preparation:
     async def try_again(self, futures: Sequence[Future[Any]]) -> None:
         """B4. Tasks whose workers died too often, for Dask."""
         failed = [future.key for future in futures if future.status == "error"]
-        scheduler: Any = self.client.scheduler
         if failed:
-            for key in await scheduler.retry(keys=failed, client=self.client.id):
+            for key in await ask(self.client, "retry", keys=failed, client=self.client.id):
                 state = self.client.futures.get(key)
                 if state is not None:
                     state.retry()

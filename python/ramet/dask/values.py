@@ -13,19 +13,20 @@ from typing import Any
 
 from distributed import Future
 
+from ramet.dask.scheduler import ask
+
 AGAIN = 0.1  # seconds until a result is asked for again that was lost on the way, and is made anew
 
 
 async def value_of(future: Future[Any]) -> Any:
     """The future's result; its error is raised."""
-    scheduler: Any = future.client.scheduler
     while True:
         error = await future.exception()
         if error is not None:
             raise error
         if future.cancelled():
             return await future  # raises, and says why
-        answer = await scheduler.gather(keys=[future.key])
+        answer = await ask(future.client, "gather", keys=[future.key])
         if answer["status"] == "OK":
             return answer["data"][future.key]
         await asyncio.sleep(AGAIN)
