@@ -109,12 +109,12 @@ def job_of(submission: Submission, template: Object) -> Object:
         "spec": {
             "backoffLimit": TRIES,
             "ttlSecondsAfterFinished": KEEP,
-            "podReplacementPolicy": "Failed",
-            "podFailurePolicy": {
+            "podFailurePolicy": {  # with one, no pod is replaced before it has ended
                 "rules": [
                     {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
                     {
                         "action": "FailJob",
+                        "onPodConditions": [],  # Kubernetes 1.27's schema wants it
                         "onExitCodes": {"containerName": CONTAINER, "operator": "In", "values": [1, 2]},
                     },
                 ]
