@@ -15,7 +15,7 @@ import platform
 import sys
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -181,6 +181,10 @@ class Examination:
 
     def measure(self) -> None:
         """What takes pods."""
+        with suppress(ForbiddenError):  # who may not look at it has it
+            if self.kubernetes.get("namespaces", self.kubernetes.namespace) is None:
+                self.found.append(_no_namespace(self.kubernetes.namespace))
+                return
         nodes = [node for node in self.nodes or () if takes_pods(node)]
         pair = [str(node["metadata"]["name"]) for node in (nodes[0], nodes[-1])] if nodes else ["", ""]
         promising = [str(node["metadata"]["name"]) for node in nodes if offers(node, GPU) > 0]
@@ -211,6 +215,12 @@ class Examination:
             pod.get("imagePullSecrets", []),
             self.name,
         )
+
+
+def _no_namespace(name: str) -> Finding:
+    what = f"there is no namespace {name}, so no pods were started, and nothing was measured."
+    remedy = f"`kubectl create namespace {name}`, and look again; `ramet cluster up -n {name}` makes it too."
+    return Finding("namespace", f.WARNING, what, remedy)
 
 
 def versions_here(of: Callable[[str], str] = version) -> dict[str, str]:

@@ -28,7 +28,7 @@ def follow(kubernetes: Kubernetes, name: str) -> None:
         if job is None:
             raise ClusterError(f"job {name} was deleted.")
         state = state_of(job)
-        pods = pods_of(kubernetes, job)
+        pods = pods_called(kubernetes, name)
         for pod in pods:
             _print_new(kubernetes, pod, printed)
         if state.over:
@@ -37,9 +37,9 @@ def follow(kubernetes: Kubernetes, name: str) -> None:
         time.sleep(_LOOK)
 
 
-def pods_of(kubernetes: Kubernetes, job: Object) -> list[Object]:
+def pods_called(kubernetes: Kubernetes, job: str) -> list[Object]:
     """The pods of a job, the oldest first."""
-    pods = kubernetes.list("pods", {"batch.kubernetes.io/job-name": job["metadata"]["name"]})
+    pods = kubernetes.list("pods", {"batch.kubernetes.io/job-name": job})
     return sorted(pods, key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from ramet.cluster.api import Kubernetes, Object, release_labels
 from ramet.cluster.errors import ClusterError
-from ramet.cluster.follow import pods_of
+from ramet.cluster.follow import pods_called
 from ramet.cluster.jobs import literal
 from ramet.cluster.pods import Surroundings, explain, explain_maker
 from ramet.cluster.scheduling import GPU
@@ -25,6 +25,7 @@ from ramet.cluster.scheduling import GPU
 PORT = 8799  # the chart's NetworkPolicy lets these pods reach each other there
 LIFE = 180  # seconds
 _START = 90.0  # seconds for an image to be pulled and a pod to start
+_END = 15.0  # seconds for them to be gone
 _LOOK = 0.3
 
 
@@ -43,8 +44,10 @@ def short_pods(kubernetes: Kubernetes, setting: Setting) -> Iterator[ShortPods]:
     pods = ShortPods(kubernetes, setting)
     try:
         yield pods
-    finally:
+    except BaseException:  # Ctrl-C does not wait until they have ended
         pods.remove()
+        raise
+    pods.remove(_END)
 
 
 class ShortPods:
@@ -89,7 +92,7 @@ class ShortPods:
             job = self._kubernetes.get("jobs", name)
             if job is None:
                 raise ClusterError(f"job {name} was deleted by somebody else.", "Try again.")
-            pods = pods_of(self._kubernetes, job)
+            pods = pods_called(self._kubernetes, name)
             if pods and pods[-1]["status"].get("phase") in phases:
                 return pods[-1]
             self._check(job, pods, time.monotonic() > deadline)
@@ -110,12 +113,18 @@ class ShortPods:
                 "`kubectl get events` may say why.",
             )
 
-    def remove(self) -> None:
-        """All of them; those whose deletion fails are deleted by Kubernetes when their time is up."""
-        for name in self._names:
+    def remove(self, patience: float = 0.0) -> None:
+        """All of them; those whose deletion fails are deleted by Kubernetes when their time is up.
+
+        Waits so many seconds until they are gone.
+        """
+        names, self._names = self._names, []
+        for name in names:
             with suppress(ClusterError):
                 self._kubernetes.delete("jobs", name)
-        self._names.clear()
+        deadline = time.monotonic() + patience
+        while time.monotonic() < deadline and any(pods_called(self._kubernetes, name) for name in names):
+            time.sleep(_LOOK)
 
 
 def job_of(name: str, setting: Setting, arguments: Sequence[str], node: str = "", gpus: int = 0) -> Object:

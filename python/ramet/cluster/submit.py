@@ -22,7 +22,7 @@ from ramet import _core
 from ramet.cluster import jobs
 from ramet.cluster.api import Kubernetes, Object, release_labels
 from ramet.cluster.errors import ClusterError, MissingError
-from ramet.cluster.follow import follow, pods_of
+from ramet.cluster.follow import follow, pods_called
 from ramet.cluster.parsing import DONE, USAGE, Parser, quantity, run_verb
 from ramet.cluster.remote import files_of, write_whole
 
@@ -206,11 +206,11 @@ def _logs(arguments: list[str]) -> int:
     parser.add_argument("--follow", action="store_true", help="Go on until it is over")
     given = parser.parse_args(arguments)
     kubernetes = Kubernetes(given.context, given.namespace)
-    job = _job(kubernetes, given.job)
+    _job(kubernetes, given.job)
     if given.follow:
         follow(kubernetes, given.job)
         return DONE
-    for pod in pods_of(kubernetes, job):
+    for pod in pods_called(kubernetes, given.job):
         for said in kubernetes.logs(pod["metadata"]["name"]):
             print(said)
     return DONE
