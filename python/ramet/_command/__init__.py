@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from types import FrameType
 from typing import Any
@@ -40,10 +41,14 @@ def run(arguments: list[str], train_on_cluster: Callable[..., object] | None = N
         from ramet.cluster.command import main as cluster
 
         return cluster(arguments[2:])
+    slurm = "--slurm" in arguments
     if arguments[1:2] == ["submit"]:
-        from ramet.cluster.submit import main as submit
+        submit = import_module("ramet.cluster.slurm_submit" if slurm else "ramet.cluster.submit")
+        return int(submit.main(arguments[2:]))
+    if arguments[1:2] == ["train"] and slurm:
+        from ramet.cluster import slurm as on_slurm
 
-        return submit(arguments[2:])
+        return on_slurm.train(arguments[2:])
     if arguments[1:2] == ["doctor"] and any(word.split("=")[0] == "--cluster" for word in arguments[2:]):
         from ramet.cluster.check import main as check
 
