@@ -111,7 +111,7 @@ class Metrics(_Table):
 class CommandHelp(Directive):
     """What `ramet VERB --help` prints."""
 
-    optional_arguments = 1
+    optional_arguments = 2  # `cluster up`
 
     def run(self) -> list[nodes.Node]:
         command = [sys.executable, "-m", "ramet", *self.arguments, "--help"]

@@ -97,7 +97,8 @@ def image_parts(image: str) -> dict[str, str]:
     ClusterError
         If it is no name of an image.
     """
-    match = re.fullmatch(r"(?P<repository>[\w.:/-]*?[\w-])(:(?P<tag>[\w][\w.-]{0,127}))?(@(?P<digest>\w+:\w+))?", image)
+    repository = r"(?P<repository>([\w.-]+(:\d+)?/)?[\w.-]+(/[\w.-]+)*)"
+    match = re.fullmatch(rf"{repository}(:(?P<tag>\w[\w.-]*))?(@(?P<digest>\w+:\w+))?", image)
     if not match:
         raise ClusterError(f'--image "{image}" is not the name of an image.', "Write REPOSITORY:TAG.")
     return {key: match[key] or "" for key in ("repository", "tag", "digest")}
@@ -206,18 +207,24 @@ def _set(values: Values, path: str, value: Any) -> None:
 def changes(before: Iterable[Object], after: Iterable[Object]) -> list[str]:
     """What differs between two manifests, a line an object; no secret's value is among them."""
     old, new = ({_name(item): item for item in items} for items in (before, after))
-    lines = []
+    lines = [f"+ {kind} {', '.join(names)}" for kind, names in _by_kind(name for name in new if name not in old)]
     for name in [*new, *(name for name in old if name not in new)]:
-        if name not in old:
-            lines.append(f"+ {name}")
-        elif name not in new:
+        if name not in new:
             kept = old[name]["metadata"].get("annotations", {}).get("helm.sh/resource-policy") == "keep"
             lines.append(f"- {name}{' (which stays, but is no longer used)' if kept else ''}")
-        elif old[name] != new[name]:
+        elif name in old and old[name] != new[name]:
             found = list(_differences(old[name], new[name], "", hidden=name.startswith("Secret ")))
             more = f", and {len(found) - 4:,} more" if len(found) > 4 else ""
             lines.append(f"~ {name}: {', '.join(found[:4])}{more}")
     return lines
+
+
+def _by_kind(names: Iterable[str]) -> Iterable[tuple[str, list[str]]]:
+    kinds: dict[str, list[str]] = {}
+    for name in names:
+        kind, _, own = name.partition(" ")
+        kinds.setdefault(kind, []).append(own)
+    return kinds.items()
 
 
 def _name(item: Object) -> str:

@@ -61,14 +61,14 @@ def unschedulable(pod: Object, message: str, events: Iterable[Object], nodes: Se
         if event.get("reason") in ("TriggeredScaleUp", "Nominated"):
             return Cause("scaling", f"the cluster adds nodes for it: {event['message']}.", patience=NEVER)
     sentence = message.split(" preemption:")[0].rstrip(". ") + "."
-    for resource in re.findall(r"Insufficient ([\w./-]+)", message):
+    for resource in re.findall(r"Insufficient ([\w./-]*\w)", message):
         if resource == GPU:
             return _too_few_gpus(pod, nodes, sentence)
     for pattern, kind, remedy in _REASONS:
         match = re.search(pattern, message)
         if match:
             return Cause(kind, f"no node takes it: {sentence}", remedy.format(*match.groups()))
-    for resource in re.findall(r"Insufficient ([\w./-]+)", message):
+    for resource in re.findall(r"Insufficient ([\w./-]*\w)", message):
         return _too_small(pod, resource, nodes, sentence)
     return Cause("unschedulable", f"no node takes it: {sentence}", "Look at the nodes: `kubectl describe nodes`.")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 
 from ramet.cluster.api import COMPONENT, Kubernetes, Object, release_labels
@@ -117,6 +118,14 @@ def survey(kubernetes: Kubernetes, name: str) -> Findings:
 def folder_of(claim: Object) -> str:
     """Which folder a claim of the chart's is: the end of its name."""
     return str(claim["metadata"].get("labels", {}).get(COMPONENT) or claim["metadata"]["name"].rpartition("-")[2])
+
+
+def is_ending(kubernetes: Kubernetes) -> bool:
+    """Whether the namespace is being deleted, as far as this user may see."""
+    with contextlib.suppress(ForbiddenError):
+        found = kubernetes.get("namespaces", kubernetes.namespace)
+        return found is not None and "deletionTimestamp" in found["metadata"]
+    return False
 
 
 def _exists(kubernetes: Kubernetes) -> bool:

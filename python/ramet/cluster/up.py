@@ -16,7 +16,7 @@ from ramet.cluster.members import is_ready, members_of, options
 from ramet.cluster.plan import Plan, Wishes, changes, plan
 from ramet.cluster.progress import Progress
 from ramet.cluster.releases import Helm, Release
-from ramet.cluster.survey import Findings, missing_rights, survey
+from ramet.cluster.survey import Findings, is_ending, missing_rights, survey
 from ramet.cluster.watch import wait
 
 SOON = datetime.timedelta(days=30)  # in which a certificate that ends is made anew
@@ -58,6 +58,7 @@ class Up:
                 "Ask the cluster's administrator for the role `edit` and the right to make roles there, or use another "
                 "-n NAMESPACE.",
             )
+        self._await_end_of_namespace()
         findings = survey(self.kubernetes, name)
         release = self._helm.find(name) if findings.namespace_exists else None
         if release and not self.dry_run:
@@ -76,6 +77,18 @@ class Up:
                 wait(self.kubernetes, name, self.progress, self.timeout)
         else:
             wait(self.kubernetes, name, self.progress, self.timeout)
+
+    def _await_end_of_namespace(self) -> None:
+        """In a namespace that is being deleted nothing can be made."""
+        begun = time.monotonic()
+        while is_ending(self.kubernetes):
+            self.progress.show(f"namespace {self.kubernetes.namespace} is being deleted")
+            if time.monotonic() - begun > GONE:
+                raise ClusterError(
+                    f"namespace {self.kubernetes.namespace} is being deleted, and there after {GONE:.0f} seconds.",
+                    "`kubectl get namespace -o yaml` says what it waits for; use another -n NAMESPACE meanwhile.",
+                )
+            time.sleep(0.5)
 
     def _mended(self, release: Release) -> Release | None:
         """A release as a run that broke off left it, brought back to its last good state."""
@@ -172,6 +185,7 @@ class Up:
         delete_claims(kubernetes, [claim for claim in claims if claim["metadata"]["name"] not in kept])
         if not findings.namespace_exists:
             kubernetes.delete("namespaces", kubernetes.namespace)
+            self._await_end_of_namespace()
         self.progress.end()
         return "Nothing was left installed."
 

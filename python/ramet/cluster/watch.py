@@ -62,8 +62,13 @@ class State:
     def line(self) -> str:
         """In one line."""
         parts = [f"{workload.component} {workload.ready}/{workload.wanted}" for workload in self.workloads]
-        told = [f"{name}: {cause.what.rstrip('.')}" for name, cause in self.causes.items()]
+        told = [f"{name}: {_brief(cause.what)}" for name, cause in self.causes.items()]
         return ", ".join(parts) + (f" ({told[0]}{'; …' if len(told) > 1 else ''})" if told else "")
+
+
+def _brief(sentence: str, limit: int = 100) -> str:
+    sentence = sentence.rstrip(".")
+    return sentence if len(sentence) <= limit else sentence[:limit] + "…"
 
 
 def component_of(thing: Object) -> str:
