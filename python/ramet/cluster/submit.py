@@ -73,14 +73,14 @@ def _parser(verb: str, example: str) -> Parser:
 def _train(arguments: list[str]) -> int:
     parser = _parser("train", _TRAIN_EXAMPLE)
     parser.add_argument("--cluster", default="ramet", metavar="NAME", help="The cluster [ramet]")
-    parser.add_argument("--name", default="train", type=_word, metavar="WORD", help="In the job's name [train]")
+    parser.add_argument("--job-name", default="train", type=_word, metavar="WORD", help="In the job's name [train]")
     parser.add_argument("--memory", default="2Gi", type=quantity, metavar="SIZE", help="Of the job's pod [2Gi]")
     parser.add_argument("--follow", action="store_true", help="Show what it says, and fetch the model at the end")
     parser.add_argument("-o", "--out", required=True, metavar="FILE", help="The model's file on this machine")
     parser.add_argument("--init-model", metavar="FILE", help=argparse.SUPPRESS)
     parser.add_argument("--resume", metavar="FILE", help=argparse.SUPPRESS)
     given, line = parser.parse_known_args(arguments)
-    name = jobs.new_name(given.cluster, given.name)
+    name = jobs.new_name(given.cluster, given.job_name)
 
     def submit(**training: Any) -> None:
         _check(training)
