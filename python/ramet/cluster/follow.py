@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 
@@ -21,7 +22,7 @@ def follow(kubernetes: Kubernetes, name: str) -> None:
     ClusterError
         If it fails, does not start, or is deleted.
     """
-    printed: dict[str, int] = {}  # lines of each pod
+    printed: dict[str, float] = {}  # lines of each pod; infinite for one that has said all
     waiting = _Waiting()
     while True:
         job = kubernetes.get("jobs", name)
@@ -43,17 +44,19 @@ def pods_called(kubernetes: Kubernetes, job: str) -> list[Object]:
     return sorted(pods, key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
 
 
-def _print_new(kubernetes: Kubernetes, pod: Object, printed: dict[str, int]) -> None:
+def _print_new(kubernetes: Kubernetes, pod: Object, printed: dict[str, float]) -> None:
     """What a pod has said since; if it runs, until it ends or the connection does."""
-    if pod["status"].get("phase") not in ("Running", "Succeeded", "Failed"):
-        return
-    name = pod["metadata"]["name"]
+    name, phase = pod["metadata"]["name"], pod["status"].get("phase")
     known = printed.setdefault(name, 0)
+    if phase not in ("Running", "Succeeded", "Failed") or math.isinf(known):
+        return
     try:
         for number, line in enumerate(kubernetes.logs(name, follow=True)):
             if number >= known:
                 print(line, flush=True)
                 printed[name] = number + 1
+        if phase != "Running":
+            printed[name] = math.inf
     except ClusterError:
         pass  # the connection broke, or the pod is gone: its job tells how it is
 

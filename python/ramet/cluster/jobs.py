@@ -97,6 +97,7 @@ def job_of(submission: Submission, template: Object) -> Object:
             "`ramet cluster up` with storage (storage.models of the chart), or train with `ramet train --cluster`.",
         )
     labels = {**template["metadata"]["labels"], **release_labels(submission.release, "job")}
+    labels["app.kubernetes.io/managed-by"] = "ramet"  # not Helm, which knows nothing of it
     annotations = {"sidecar.istio.io/inject": "false", **template["metadata"].get("annotations", {})}
     return {
         "apiVersion": "batch/v1",

@@ -153,7 +153,7 @@ def _submit(given: argparse.Namespace, line: list[str], name: str, initial: _cor
             f"Fetch its model:   ramet submit fetch {name}{where}",
             file=sys.stderr,
         )
-    print(name)
+    print(name, flush=True)
 
 
 def _word(text: str) -> str:
@@ -221,7 +221,8 @@ def _job(kubernetes: Kubernetes, name: str) -> Object:
     if job is None or not jobs.is_job_of(job):
         raise MissingError(
             f'there is no job "{name}" in namespace {kubernetes.namespace} of {kubernetes.place}.',
-            f"`ramet submit list -n {kubernetes.namespace}` shows those there are; finished ones are kept for 7 days.",
+            f"`ramet submit list -n {kubernetes.namespace}` shows those there are. Finished ones are forgotten after "
+            "seven days, their models stay on the cluster's /models.",
         )
     return job
 
