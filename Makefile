@@ -32,7 +32,7 @@ export CMAKE_CXX_COMPILER_LAUNCHER := $(shell command -v ccache)
 SOURCES = $(shell git ls-files '*.h' '*.cc' '*.cpp')
 PRESETS := release debug asan tsan
 
-.PHONY: build bootstrap python wheel demo docs test test-all test-long test-asan test-tsan test-wheel test-docs e2e-slurm chaos scale-report bench format lint install clean help deploy-check $(PRESETS)
+.PHONY: build bootstrap python wheel demo docs test test-all test-long test-asan test-tsan test-wheel test-docs e2e-slurm chaos e2e e2e-build scale-report bench format lint install clean help deploy-check $(PRESETS)
 
 build: release  ## build the library and the command (the default)
 
@@ -96,6 +96,15 @@ test-docs: docs
 	@$(PYTHON) tests/notebook_test.py
 
 # Needs root, and slurmctld, slurmd, slurm-client, munge; starts its own, and leaves nothing.
+e2e-build:  ## the Kubernetes of `make e2e`, and Helm, from their sources into build/e2e/bin (10 minutes the first time)
+	@tests/e2e/kubernetes/build.sh
+
+# With KUBECONFIG=FILE on make's command line (and RAMET_IMAGE): that cluster, else two nodes on this machine (root).
+ASKED := $(if $(filter command,$(firstword $(origin KUBECONFIG))),$(KUBECONFIG),$(E2E_KUBECONFIG))
+e2e: python $(if $(ASKED),,image)  ## on a real Kubernetes of two nodes: docs/deploy is walked, fits lose pods, nodes and cables
+	@scripts/bootstrap.sh tests/e2e/requirements.txt examples/flights/requirements.txt
+	@$(if $(ASKED),KUBECONFIG=$(abspath $(ASKED)),$(PYTHON) tests/e2e/kubernetes/cluster.py with) $(abspath $(PYTHON)) -m pytest -s tests/e2e
+
 e2e-slurm: python  ## on a real Slurm of three nodes: train, kill, requeue, hold a cluster; docs/deploy/slurm.md runs
 	@scripts/bootstrap.sh tests/slurm/requirements.txt
 	@$(PYTHON) -m pytest tests/slurm
@@ -130,4 +139,4 @@ clean:  ## remove what was built; .venv and data stay
 	@rm -rf build
 
 help:  ## this list
-	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@sed -nE 's/^([a-z0-9-]+):[^#]*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{printf "  make %-12s %s\n", $$1, $$2}'

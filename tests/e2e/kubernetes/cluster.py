@@ -1,6 +1,7 @@
 """A real Kubernetes of two nodes on this machine, in namespaces of its own. For root on Linux.
 
-    cluster.py up                    builds what is missing, starts it, imports build/image/ramet-*.tar, prints the kubeconfig
+    cluster.py up                    builds what is missing, starts it, imports build/image/ramet-*.tar
+    cluster.py with COMMAND…         runs a command with KUBECONFIG; `down` at the end unless it was up before
     cluster.py status                exit 0 if it runs
     cluster.py load ARCHIVE…         imports images on both nodes
     cluster.py link node2 down|up    the second node's network cable
@@ -145,6 +146,18 @@ def status() -> int:
     ).returncode
 
 
+def run_with(command: list[str]) -> int:
+    """The command's exit code; 1 if that is 0 and the cluster left something."""
+    ours = not is_up()
+    up()
+    environment = {**os.environ, "KUBECONFIG": str(layout.ADMIN), "PATH": f"{layout.BIN}:{os.environ['PATH']}"}
+    try:
+        code = subprocess.run(command, env=environment, check=False).returncode
+    finally:
+        left = down() if ours else 0
+    return code or left
+
+
 def python_inside(code: str, *arguments: str) -> int:
     """Runs code that uses this folder's modules within the namespaces."""
     environment = {**os.environ, "PYTHONPATH": str(layout.HERE)}
@@ -170,12 +183,15 @@ def main() -> int:
     cable = verbs.add_parser("link")
     cable.add_argument("node", choices=["node2"])
     cable.add_argument("state", choices=["up", "down"])
-    verbs.add_parser("enter").add_argument("command", nargs=argparse.REMAINDER)
+    for verb in ("enter", "with"):
+        verbs.add_parser(verb).add_argument("command", nargs=argparse.REMAINDER)
     options = parser.parse_args()
     if options.verb == "load":
         return load(options.archive)
     if options.verb == "link":
         return link(options.state)
+    if options.verb == "with":
+        return run_with(options.command)
     if options.verb == "enter":
         return subprocess.run(inside(*options.command), check=False).returncode
     return {"up": up, "down": down, "status": status}[options.verb]()
