@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import doctest
+import functools
 import importlib
 import inspect
 import pkgutil
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -18,6 +20,8 @@ import ramet
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 sys.path.insert(0, str(DOCS / "extensions"))
+import walks  # noqa: E402
+
 examples = pytest.importorskip("examples", reason="sybil is not installed: pip install -r docs/requirements.txt")
 for needed in ("distributed", "matplotlib", "onnxruntime", "pandas", "polars"):
     pytest.importorskip(needed)
@@ -243,3 +247,29 @@ def test_links_to_files_lead_somewhere(page: str) -> None:
             if anchor and target.suffix == ".md":
                 headings = re.findall(r"^#+ (.*)$", target.read_text(encoding="utf-8"), re.M)
                 assert anchor in {re.sub(r"[^\w\- ]", "", h).lower().replace(" ", "-") for h in headings}, link
+
+
+@pytest.mark.parametrize("page", walks.PAGES, ids=lambda page: page.stem)
+def test_options_of_ramet_on_the_pages_of_deployment_exist(page: Path) -> None:
+    """Also in blocks that no test runs, and in the text: a verb's help knows each option that it is given."""
+    lines = [line for block in walks.blocks(page) if block.language == "bash" for line in block.commands]
+    lines += re.findall(r"`(ramet [^`]+)`", page.read_text(encoding="utf-8"))
+    for line in lines:
+        for command in re.findall(r"(?:^|[|;&(]\s*)(ramet [^|;&)]*)", line):
+            if verb := _verb(command.split()[1:]):
+                for option in re.findall(r"(?<=\s)--?[a-z][\w-]*", command):
+                    assert re.search(rf"(?<![\w-]){option}(?![\w-])", _help(*verb)), f"{option}: {command}"
+
+
+def _verb(words: list[str]) -> list[str]:
+    """The words that say whose help it is; none where the verb is left open (…)."""
+    if words[:2] == ["doctor", "--cluster"]:
+        return words[:2]
+    verb = words[: 2 if words[0] in ("cluster", "submit") else 1]
+    return [*verb, *(["--slurm"] if "--slurm" in words else [])] if all(map(str.isalpha, verb)) else []
+
+
+@functools.cache
+def _help(*verb: str) -> str:
+    done = subprocess.run([sys.executable, "-m", "ramet", *verb, "--help"], capture_output=True, text=True, check=True)
+    return done.stdout + (_help("train") if verb == ("submit", "train") else "")  # it takes all that `train` takes
