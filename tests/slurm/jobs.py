@@ -19,6 +19,7 @@ TRAIN = ROOT / "deploy/slurm/train.sbatch"
 # Many small trees: there is time to kill somebody, and the checkpoint is written soon.
 SETTINGS = ["--label", "late", "--max-iter", "400", "--max-leaf-nodes", "15", "--early-stopping", "false"]
 PATIENCE = 180.0
+OVER = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED")
 FILES, ROWS, FEATURES = 3, 20_000, 12
 
 
@@ -96,7 +97,8 @@ class Job:
 
     def until_training(self) -> None:
         """Some rounds are done, and in the checkpoint."""
-        self._until(self.checkpoint.exists, "checkpoint")
+        self._until(lambda: self.checkpoint.exists() or self.state in OVER, "checkpoint")
+        assert self.state not in OVER, f"{self.state}\n{self.log}"
 
     def until_pending(self) -> None:
         self._until(lambda: self.state == "PENDING", "requeued job")
@@ -108,8 +110,7 @@ class Job:
 
     def until_over(self) -> str:
         """Its last state."""
-        over = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED")
-        self._until(lambda: self.state in over, "end")
+        self._until(lambda: self.state in OVER, "end")
         return self.state
 
     def ranks(self, rank: int) -> list[int]:

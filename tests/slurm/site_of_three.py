@@ -54,7 +54,7 @@ PreemptMode=REQUEUE
 AccountingStorageType=accounting_storage/none
 JobCompType=jobcomp/none
 GresTypes=gpu
-DefMemPerCPU=700
+DefMemPerCPU=1000
 KillWait=15
 NodeName=n[1-3] NodeHostname={host} NodeAddr=127.0.0.1 Port=[{first}-{last}] CPUs=2 RealMemory=4000 Gres=gpu:2
 PartitionName=main Nodes=ALL Default=YES MaxTime=1:00:00 PriorityTier=1 GraceTime=20

@@ -1,4 +1,8 @@
-"""`--slurm` of `ramet cluster`, `ramet train` and `ramet submit`: the command lines."""
+"""`--slurm` of `ramet cluster` and `ramet train`: the command lines.
+
+with connect("trees") as client:
+    HistGradientBoostingClassifier().fit(X, y)  # X and y: Dask collections
+"""
 
 from __future__ import annotations
 
@@ -9,15 +13,37 @@ import re
 import shutil
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ramet.cluster.errors import ClusterError
 from ramet.cluster.parsing import DONE, USAGE, WORLD, Parser, count, run_verb
 from ramet.cluster.progress import Progress
 from ramet.cluster.slurm_clusters import Size, SlurmCluster, job_of
 
+if TYPE_CHECKING:
+    from distributed import Client
+
 FLAG = "--slurm"
 Verb = Callable[[list[str]], int]
+
+
+def connect(name: str = "ramet") -> Client:
+    """A Dask client of the cluster that ``ramet cluster up --slurm --name NAME`` made.
+
+    Parameters
+    ----------
+    name : str, default="ramet"
+
+    Returns
+    -------
+    distributed.Client
+
+    Raises
+    ------
+    ramet.cluster.errors.ClusterError
+        If there is no such cluster, or it is not up; it says what to do.
+    """
+    return SlurmCluster(name).connect()
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -73,7 +99,7 @@ def add_size(parser: Parser) -> None:
     group.add_argument("--partition", default="", metavar="NAME", help="Where it runs")
     group.add_argument("--account", default="", metavar="NAME", help="Who pays")
     group.add_argument("--time", default="", metavar="HH:MM:SS", help="How long it may run")
-    group.add_argument("--memory", default="", type=memory, metavar="SIZE", help="Of each worker (8G)")
+    group.add_argument("--memory", type=memory, metavar="SIZE", help="Of each worker (8G)")
     group.add_argument("--cpus", default=0, type=count, metavar="N", help="Of each worker; it has as many threads")
     group.add_argument("--gpus-per-worker", default=0, type=count, metavar="K", help="GPUs of each worker [0]")
     group.add_argument(
@@ -90,7 +116,7 @@ def size_of(given: argparse.Namespace) -> Size:
         given.partition,
         given.account,
         given.time,
-        given.memory,
+        given.memory or "",
         given.cpus,
         given.gpus_per_worker,
         tuple(given.option),
@@ -187,10 +213,11 @@ def report_of(cluster: SlurmCluster) -> dict[str, Any]:
     jobs = cluster.require()
     problems = [f"job {job.shown}: {job.why()}" for job in jobs if job.waits]
     workers: dict[str, Any] = {}
-    try:
-        workers = cluster.workers()
-    except ClusterError as error:
-        problems.append(str(error))
+    if not jobs[0].waits:
+        try:
+            workers = cluster.workers()
+        except ClusterError as error:
+            problems.append(str(error))
     of_job = {job_of(name): worker for name, worker in workers.items()}
     return {
         "name": cluster.name,

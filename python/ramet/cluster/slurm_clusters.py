@@ -144,7 +144,11 @@ class SlurmCluster:
         else:
             queue.cancel(jobs)  # workers of one that has ended
             self._make(size)
-            number = self._submit("hold", self.main, [])
+            try:
+                number = self._submit("hold", self.main, [])
+            except ClusterError:
+                shutil.rmtree(self.folder)
+                raise
             progress.say(f"job {number}: scheduler and a worker.")
             self._add(workers - 1, number, progress)
         self._wait(workers, patience, progress)

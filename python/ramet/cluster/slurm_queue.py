@@ -81,7 +81,7 @@ _REFUSALS = (
     ("invalid time", "Write --time as HOURS:MINUTES:SECONDS, or in minutes."),
     ("more processors requested than permitted", "Ask for fewer --workers or --cpus."),
     ("unable to contact slurm", "Is this a login node of the cluster? `scontrol ping` asks its controller."),
-    ("configuration source", "Is this a login node of the cluster? SLURM_CONF names Slurm's configuration elsewhere."),
+    ("configuration", "Is this a login node of the cluster? SLURM_CONF names Slurm's configuration elsewhere."),
     ("user unknown", "Your user is not known to Slurm. Ask the administrator."),
     ("access/permission denied", "`scontrol show partition` tells who may use what. Choose another --partition."),
 )  # fmt: skip

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import os
 import shutil
 import signal
@@ -45,7 +44,7 @@ SIGNALS = (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT)
 # HTTP servers, which Dask's scheduler and workers cannot be without, stay on loopback and know nothing. What goes wrong
 # is said once, by the first rank, and not by each of Dask's loggers on each node.
 QUIET = {
-    "DASK_LOGGING__DISTRIBUTED": "critical",
+    "DASK_LOGGING": "{'distributed': 'critical', 'distributed.nanny.memory': 'warning'}",
     "DASK_DISTRIBUTED__SCHEDULER__HTTP__ROUTES": "[]",
     "DASK_DISTRIBUTED__WORKER__HTTP__ROUTES": "[]",
 }
@@ -81,7 +80,8 @@ def main() -> int:
         print(f"{__doc__}", file=sys.stderr)
         return 2
     role, folder, arguments = sys.argv[1], Path(sys.argv[2]), sys.argv[3:]
-    task = this_task(os.environ, len(os.sched_getaffinity(0)))
+    leads = role != "join" and os.environ.get("SLURM_PROCID") == "0"
+    task = this_task(os.environ, len(os.sched_getaffinity(0)), leads)
     if task.gpus:
         os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(task.gpus)
     if ports := os.environ.get("RAMET_PORTS"):
@@ -91,7 +91,7 @@ def main() -> int:
         name = f"{task.node}-{task.rank}"
         place /= f"run-{os.environ.get('RAMET_RUN', FIRST)}"
     try:
-        if task.rank > 0 or role == "join":
+        if not leads:
             dask_setup(None)
             return asyncio.run(_work(place, task, name, hands_over=role == "join"))
         return _lead(role, folder, place, task, name, arguments)
@@ -146,7 +146,7 @@ def _cluster(place: Path, task: Task, name: str, alone: bool) -> Iterator[Any]:
         scheduler={"cls": Scheduler, "options": scheduler},
         workers={name: worker},
         security=security,
-        silence_logs=logging.ERROR,
+        silence_logs=False,
     ) as cluster:
         _write(place / ADDRESS, json.dumps({"address": cluster.scheduler_address}))
         try:
@@ -264,7 +264,6 @@ def _worker_options(task: Task) -> dict[str, Any]:
         "nthreads": task.threads,
         "memory_limit": task.memory or "auto",
         "dashboard_address": "127.0.0.1:0",
-        "silence_logs": logging.ERROR,
         "death_timeout": _patience(),
         "preload": ["ramet.cluster.slurm_rank"],
         **({"resources": {"GPU": len(task.gpus)}} if task.gpus else {}),

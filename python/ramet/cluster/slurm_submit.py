@@ -4,6 +4,7 @@ train   checks the command line as `ramet train` does, and submits the job
 list    the jobs there are
 logs    what a job says
 delete  ends a job, and removes what it has kept to go on from
+file    the job's file, for changes of your own
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ LOOK = 2.0
 
 def main(arguments: Sequence[str]) -> int:
     """Run `ramet submit` with these arguments, --slurm among them."""
-    return choose("ramet submit", {"train": _train, "list": _list, "logs": _logs, "delete": _delete}, arguments)
+    verbs = {"train": _train, "list": _list, "logs": _logs, "delete": _delete, "file": _file}
+    return choose("ramet submit", verbs, arguments)
 
 
 def _parser(verb: str, example: str) -> Parser:
@@ -125,6 +127,12 @@ def _delete(arguments: list[str]) -> int:
     shutil.rmtree(root / f"ramet-{number}", ignore_errors=True)
     log.unlink(missing_ok=True)
     print(f"job {number} is deleted.", file=sys.stderr)
+    return DONE
+
+
+def _file(arguments: list[str]) -> int:
+    _parser("file", "file --slurm >train.sbatch\n\nPrints the file that `train` submits.").parse_args(arguments)
+    sys.stdout.write(sbatch_file("train.sbatch").read_text())
     return DONE
 
 

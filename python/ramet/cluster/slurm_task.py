@@ -44,8 +44,8 @@ class Task:
     gpus: tuple[str, ...]
 
 
-def this_task(environment: Mapping[str, str], processors: int) -> Task:
-    """The task of this environment, on a machine where this process may use so many processors."""
+def this_task(environment: Mapping[str, str], processors: int, leads: bool) -> Task:
+    """The task of this environment, where it may use so many processors; one that `leads` has the scheduler, too."""
     missing = [name for name in ("SLURM_PROCID", "SLURM_NTASKS", "SLURM_JOB_ID") if name not in environment]
     if missing:
         raise SystemExit(f"{', '.join(missing)} is not set: this program is for `srun`, see docs/deploy/slurm.md.")
@@ -63,7 +63,7 @@ def this_task(environment: Mapping[str, str], processors: int) -> Task:
         on_node,
         environment.get("SLURMD_NODENAME") or socket.gethostname(),
         threads,
-        _memory(environment, on_node, threads, leads=rank == 0),
+        _memory(environment, on_node, threads, leads),
         _gpus(environment, local, on_node),
     )
 
