@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ramet.cluster.errors import ClusterError
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str]) -> int:
     return choose("ramet cluster", verbs, arguments)
 
 
-def choose(command: str, verbs: dict[str, Verb], arguments: Sequence[str]) -> int:
+def choose(command: str, verbs: Mapping[str, Verb], arguments: Sequence[str]) -> int:
     """Run the verb that is the first of `arguments`, with errors as the engine's."""
     verb, *line = [argument for argument in arguments if argument != FLAG]
     if verb not in verbs:
