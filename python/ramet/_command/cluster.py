@@ -115,14 +115,14 @@ def _client(run: Training) -> Iterator[Any]:
 
 @contextmanager
 def _client_by_name(run: Training) -> Iterator[Any]:
-    from ramet.cluster.connect import connect
     from ramet.cluster.errors import ClusterError
     from ramet.cluster.paths import require_absolute
+    from ramet.cluster.remote import client_for_files
 
     require_absolute([*run.files, *run.valid], "--cluster")
     run.on_stage(f"connecting to cluster {run.cluster}")
     try:
-        client = connect(run.cluster, run.namespace or None)
+        client = client_for_files(run.cluster, run.namespace or None)
     except ImportError:
         needs = "--cluster needs kr8s, which is not installed. Use pip install 'ramet[kubernetes]'."
         raise _core.UsageError(needs) from None

@@ -168,9 +168,9 @@ class Examination:
             what = f'there is no cluster "{self.name}" in namespace {self.kubernetes.namespace} yet.'
             self.found.append(Finding("cluster", f.OK, what, facts={"running": False}))
             return
-        from ramet.cluster.connect import connect
+        from ramet.cluster.remote import client_for_files
 
-        with connect(self.name, kubernetes=self.kubernetes, check_versions=False) as client:
+        with client_for_files(self.name, kubernetes=self.kubernetes, check_versions=False) as client:
             told = client.get_versions(packages=["ramet"])
         members = [told["scheduler"], *told["workers"].values()]
         what = f'cluster "{self.name}" answers: scheduler and {len(members) - 1:,} workers.'

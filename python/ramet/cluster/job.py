@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+STOPPED = 130  # of `ramet train`, by a signal: its pod's successor goes on
 TRY_AGAIN = 75  # "temporary failure" of sysexits.h; 1 and 2 are for good
 
 
@@ -60,15 +61,14 @@ def _train(line: list[str]) -> int:
 
     stop_at_signals()
     code = run(line, train)
-    return TRY_AGAIN if again and code != 0 else code
+    stopped = code == STOPPED
+    return TRY_AGAIN if stopped or (again and code != 0) else code
 
 
 def _may_succeed_later(error: BaseException) -> bool:
-    """Whether the pod was stopped, or the cluster was at fault; not where data or words are wrong."""
+    """Whether the cluster was at fault, and not data or words."""
     from ramet.dask.errors import ClusterError, NotDeterministicError
 
-    if isinstance(error, KeyboardInterrupt):
-        return True
     cause = error.__cause__
     if isinstance(cause, ClusterError):
         return not isinstance(cause, NotDeterministicError)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,17 @@ _PIECE = 8 << 20  # bytes
 _PATIENCE = 60.0  # seconds for a worker to answer
 
 
+def client_for_files(name: str, namespace: str | None = None, **more: Any) -> Any:
+    """`connect` for work to which only Ramet's version matters: it sends no functions of the user's."""
+    from distributed.versions import VersionMismatchWarning
+
+    from ramet.cluster.connect import connect
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", VersionMismatchWarning)
+        return connect(name, namespace, **more)
+
+
 @contextmanager
 def files_of(kubernetes: Kubernetes, release: str) -> Iterator[RemoteFiles]:
     """The files that the workers of a release see.
@@ -30,9 +42,7 @@ def files_of(kubernetes: Kubernetes, release: str) -> Iterator[RemoteFiles]:
     ClusterError
         If there is no worker, or what is done with a file fails.
     """
-    from ramet.cluster.connect import connect
-
-    with connect(release, kubernetes=kubernetes) as client:
+    with client_for_files(release, kubernetes=kubernetes) as client:
         if not client.scheduler_info(n_workers=-1)["workers"]:
             raise ClusterError(
                 f'cluster "{release}" has no worker now, through which its files could be reached.',
