@@ -32,7 +32,7 @@ export CMAKE_CXX_COMPILER_LAUNCHER := $(shell command -v ccache)
 SOURCES = $(shell git ls-files '*.h' '*.cc' '*.cpp')
 PRESETS := release debug asan tsan
 
-.PHONY: build bootstrap python wheel demo docs test test-all test-long test-asan test-tsan test-wheel test-docs e2e-slurm chaos e2e e2e-build scale-report bench format lint install clean help deploy-check $(PRESETS)
+.PHONY: build bootstrap python wheel demo docs test test-all test-long test-asan test-tsan test-wheel test-docs e2e-slurm chaos e2e e2e-build scale-report bench format lint install clean help deploy-check image image-check $(PRESETS)
 
 build: release  ## build the library and the command (the default)
 
@@ -94,6 +94,14 @@ test-wheel: wheel  ## the wheel in fresh environments, without a compiler and a 
 test-docs: docs
 	@$(PYTHON) -m pytest python/tests/test_documentation.py
 	@$(PYTHON) tests/notebook_test.py
+
+# Needs root; installs Debian's buildah and mmdebstrap. The wheel is for .venv's Python, which must be Debian 12's: 3.11.
+image: wheel  ## build/image: the container image as an OCI archive, made without a daemon or a registry
+	@deploy/image/build.sh
+
+image-check: image  ## the image for real: any user, read-only root, empty home; JupyterLab in a browser, the tutorial in it
+	@scripts/bootstrap.sh tests/image/requirements.txt
+	@$(PYTHON) -m pytest tests/image
 
 # Needs root, and slurmctld, slurmd, slurm-client, munge; starts its own, and leaves nothing.
 e2e-build:  ## the Kubernetes of `make e2e`, and Helm, from their sources into build/e2e/bin (10 minutes the first time)

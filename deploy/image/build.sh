@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# Builds the image by deploy/image/Containerfile, without a daemon, and writes it as an OCI archive.
+#
+#   deploy/image/build.sh [--base rootfs|IMAGE] [--output FILE.tar] [--cuda]
+#
+#   --base rootfs   (the default) Debian 12 by mmdebstrap, which asks Debian's mirrors and no registry
+#   --base IMAGE    an image of a registry, say docker.io/library/debian:bookworm-slim
+#   --output FILE   build/image/ramet-VERSION.tar; import it by `ctr -n k8s.io images import FILE`, `docker load`, `podman load`
+#   --cuda          with cuDF, Dask-cuDF and Dask-CUDA (requirements-cuda.lock); build/image/ramet-cuda-VERSION.tar
+#
+# The same sources, Debian packages and wheels make the same image, digest for digest: all times are SOURCE_DATE_EPOCH (that
+# of the last commit that changed what goes in). Everything lies in build/image; what was built before is not built again.
+# Needs root, and Debian's buildah and mmdebstrap, which it installs.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+
+fail() { echo "build.sh: $1" >&2; exit "${2:-1}"; }
+
+version=$(sed -nE 's/.*project\(ramet VERSION ([0-9.]+).*/\1/p' CMakeLists.txt)
+python=$PWD/.venv/bin/python3
+folder=$PWD/build/image
+base=rootfs name=ramet lock=requirements.lock output=
+while (($#)); do
+  case $1 in
+    --base) base=${2:?--base needs rootfs or an image} && shift ;;
+    --output) output=$(realpath -m "${2:?--output needs a file}") && shift ;;
+    --cuda) name=ramet-cuda lock=requirements-cuda.lock ;;
+    *) fail "$1 is unknown. Usage: build.sh [--base rootfs|IMAGE] [--output FILE.tar] [--cuda]" 2 ;;
+  esac
+  shift
+done
+output=${output:-$folder/$name-$version.tar}
+tag=localhost/$name:$version
+mkdir -p "$folder"
+
+missing=()
+for package in buildah mmdebstrap; do command -v $package >/dev/null || missing+=("$package"); done
+if ((${#missing[@]})); then
+  [[ $(id -u) == 0 ]] || fail "${missing[*]} is not installed. Install it, or run this as root."
+  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${missing[@]}"; } \
+    >"$folder/apt.log" 2>&1 || fail "apt-get could not install ${missing[*]}: see $folder/apt.log"
+fi
+
+# The images' times: in a source tree without git, the version's.
+SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct -- deploy/image examples python src 2>/dev/null || true)}
+export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-1767225600}
+
+# A storage of its own: nothing of the machine's other images is touched, and `rm -r build/image` removes all of it.
+export STORAGE_DRIVER=${STORAGE_DRIVER:-overlay}
+store=(buildah --root "$folder/storage" --runroot "$folder/run")
+
+base_of_debian() { # -> localhost/debian:bookworm
+  local rootfs=$folder/debian-bookworm.tar container
+  if [[ ! -f $rootfs ]]; then
+    mmdebstrap --quiet --variant=minbase bookworm "$rootfs.part" \
+      "deb http://deb.debian.org/debian bookworm main" \
+      "deb http://deb.debian.org/debian bookworm-updates main" \
+      "deb http://deb.debian.org/debian-security bookworm-security main" || fail "mmdebstrap failed"
+    mv "$rootfs.part" "$rootfs"
+  fi
+  if ! "${store[@]}" images --quiet localhost/debian:bookworm >/dev/null 2>&1; then
+    container=$("${store[@]}" from scratch)
+    "${store[@]}" add --quiet "$container" "$rootfs" / >/dev/null
+    "${store[@]}" commit --quiet --rm --timestamp "$SOURCE_DATE_EPOCH" "$container" localhost/debian:bookworm >/dev/null
+  fi
+  base=localhost/debian:bookworm
+}
+
+wheels() { # the locked packages, fetched once
+  local list=deploy/image/$1
+  if [[ ! -f $folder/wheelhouse/.$1 || $list -nt $folder/wheelhouse/.$1 ]]; then
+    "$python" -m pip download --quiet --disable-pip-version-check --require-hashes --no-deps --dest "$folder/wheelhouse" \
+      --requirement "$list"
+    touch "$folder/wheelhouse/.$1"
+  fi
+}
+
+[[ $base != rootfs ]] || base_of_debian
+ls build/wheels/ramet-"$version"-*.whl >/dev/null 2>&1 || fail "there is no wheel of version $version in build/wheels. Run \`make wheel\` first."
+mkdir -p "$folder/wheelhouse"
+wheels requirements-build.lock
+wheels "$lock"
+
+"${store[@]}" build --quiet --isolation chroot --layers --timestamp "$SOURCE_DATE_EPOCH" \
+  --build-arg BASE="$base" --build-arg LOCK="$lock" --ignorefile deploy/image/Containerfile.dockerignore \
+  --label org.opencontainers.image.title=Ramet --label org.opencontainers.image.version="$version" \
+  --label org.opencontainers.image.licenses=Apache-2.0 \
+  --file deploy/image/Containerfile --tag "$tag" . >"$folder/build.log" 2>&1 || { tail -30 "$folder/build.log" >&2; fail "the build failed"; }
+
+"$python" deploy/image/archive.py "$tag" "$output" "${store[@]}"
