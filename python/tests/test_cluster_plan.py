@@ -3,7 +3,7 @@
 import pytest
 from kubernetes_objects import claim, node, storage_class
 from ramet.cluster.errors import ClusterError
-from ramet.cluster.plan import Wishes, changes, image_parts, plan
+from ramet.cluster.plan import Wishes, as_scaled, changes, image_parts, plan
 from ramet.cluster.survey import FOLDERS, Findings, can_share, takes_pods
 
 SHARED = storage_class("files", "efs.csi.aws.com")
@@ -21,12 +21,19 @@ def found(nodes=TWO, classes=(UNKNOWN,), **more):
     return Findings(nodes=list(nodes), classes=list(classes), **more)
 
 
-def test_a_second_up_changes_nothing_but_leaves_the_workers_to_scale():
+def test_a_second_up_changes_nothing_and_leaves_the_workers_as_scaled():
     first = values(found(), workers=3, memory="8Gi", notebook=True)
-    again = values(found(), first)
-    assert first["worker"]["replicas"] == 3 and again["worker"]["replicas"] is None
-    first["worker"]["replicas"] = None
-    assert again == first
+    assert values(found(workers=3), first) == first
+    scaled = values(found(workers=5), first)
+    assert scaled["worker"].pop("replicas") == 5 and first["worker"].pop("replicas") == 3
+    assert scaled == first
+    assert values(found(workers=5), scaled, workers=2)["worker"]["replicas"] == 2
+
+
+def test_an_installed_manifest_is_compared_as_it_was_scaled():
+    installed = [item("StatefulSet", "w", spec={"replicas": 2}), item("Service", "s", spec={})]
+    assert [thing["spec"] for thing in as_scaled(installed, 5)] == [{"replicas": 5}, {}]
+    assert as_scaled(installed, None) == installed and installed[0]["spec"] == {"replicas": 2}
 
 
 def test_only_what_is_said_changes():

@@ -85,8 +85,8 @@ def _workers(wishes: Wishes, findings: Findings, result: Plan, is_new: bool) -> 
         _set(result.values, "worker.replicas", workers)
         why = f"one for every {gpus} of {findings.gpus} GPUs" if gpus and findings.gpus else "no --workers was given"
         result.remarks.append(f"{workers} workers: {why}")
-    else:
-        _set(result.values, "worker.replicas", None)  # as many as there are: `scale` has the last word
+    elif findings.workers is not None:  # as many as there are: `scale` has had the last word
+        _set(result.values, "worker.replicas", findings.workers)
 
 
 def image_parts(image: str) -> dict[str, str]:
@@ -217,6 +217,15 @@ def changes(before: Iterable[Object], after: Iterable[Object]) -> list[str]:
             more = f", and {len(found) - 4:,} more" if len(found) > 4 else ""
             lines.append(f"~ {name}: {', '.join(found[:4])}{more}")
     return lines
+
+
+def as_scaled(manifest: Iterable[Object], workers: int | None) -> list[Object]:
+    """A manifest with the number of workers that there are to be, whatever was installed once."""
+    items = copy.deepcopy(list(manifest))
+    for item in items:
+        if item["kind"] == "StatefulSet" and workers is not None:
+            item["spec"]["replicas"] = workers
+    return items
 
 
 def _by_kind(names: Iterable[str]) -> Iterable[tuple[str, list[str]]]:

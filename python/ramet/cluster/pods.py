@@ -203,10 +203,10 @@ def _no_image(image: str, reason: str, message: str) -> Cause:
     if re.search(r"no match for platform|no matching manifest", message):
         return Cause("image", f"image {image} is not made for its node's processor.", f"{_WRONG_IMAGE}.", AT_ONCE)
     if re.search(r"not found|manifest unknown|name unknown|does not exist", message):
-        return Cause("image", f"there is no image {image}: {_short(message)}.", f"{_WRONG_IMAGE}.", SOON)
+        return Cause("image", f"there is no image {image}: {_root(message)}.", f"{_WRONG_IMAGE}.", SOON)
     return Cause(
         "image",
-        f"image {image} cannot be pulled{': ' + _short(message) if message else ''}.",
+        f"image {image} cannot be pulled{': ' + _root(message) if message else ''}.",
         f"Check that the nodes reach its registry. {_WRONG_IMAGE}, or put it onto every node.",
         SOON,
     )
@@ -270,7 +270,8 @@ def _by_events(events: Sequence[Object]) -> Cause | None:
         if reason == "Pulling":
             return Cause("pulling", "its image is being pulled.", "", NEVER)
         if reason == "Unhealthy":
-            return Cause("not-ready", f"it runs, and does not answer yet: {message}.", _ANSWER, 2 * LATER)
+            probe = message.split(":")[0]  # behind it stands how the probe's program failed
+            return Cause("not-ready", f"it runs, and does not answer yet ({probe}).", _ANSWER, 2 * LATER)
     return None
 
 
@@ -306,6 +307,11 @@ def _not_made(message: str) -> Cause:
 
 def _condition(status: Object, kind: str) -> Object:
     return next((condition for condition in status.get("conditions", []) if condition["type"] == kind), {})
+
+
+def _root(message: str) -> str:
+    """The end of a chain of causes, where the one that matters stands."""
+    return ": ".join(_short(message, 10_000).split(": ")[-3:])
 
 
 def _short(message: str, limit: int = 300) -> str:

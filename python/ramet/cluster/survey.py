@@ -64,12 +64,15 @@ class Findings:
     classes : list of storage classes, or None
     claims : mapping
         Folder ("data", …, "notebook") to the claim that an earlier release of that name left.
+    workers : int or None
+        How many the release is to have now, whoever said so last; None without a release.
     """
 
     namespace_exists: bool = True
     nodes: list[Object] | None = None
     classes: list[Object] | None = None
     claims: dict[str, Object] = field(default_factory=dict)
+    workers: int | None = None
 
     @property
     def gpus(self) -> int:
@@ -112,6 +115,8 @@ def survey(kubernetes: Kubernetes, name: str) -> Findings:
     if findings.namespace_exists:
         for claim in kubernetes.list("persistentvolumeclaims", release_labels(name)):
             findings.claims[folder_of(claim)] = claim
+        for item in kubernetes.list("statefulsets", release_labels(name, "worker")):
+            findings.workers = item["spec"].get("replicas", 1)
     return findings
 
 

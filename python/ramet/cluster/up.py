@@ -13,7 +13,7 @@ from ramet.cluster.api import Kubernetes, Object, release_labels
 from ramet.cluster.connect import certificates_of, expires
 from ramet.cluster.errors import ClusterError
 from ramet.cluster.members import is_ready, members_of, options
-from ramet.cluster.plan import Plan, Wishes, changes, plan
+from ramet.cluster.plan import Plan, Wishes, as_scaled, changes, plan
 from ramet.cluster.progress import Progress
 from ramet.cluster.releases import Helm, Release
 from ramet.cluster.survey import Findings, is_ending, missing_rights, survey
@@ -65,7 +65,7 @@ class Up:
             release = self._mended(release)
         current = self._helm.values(name) if release else None
         wanted = plan(self.wishes, findings, current)
-        before = self._helm.manifest(name) if release else []
+        before = as_scaled(self._helm.manifest(name) if release else [], findings.workers)
         after = self._helm.render(name, wanted.values, self.flags)
         stale = self._stale_certificate(release)
         self._tell(release, wanted, findings, changes(before, after), stale)
@@ -160,15 +160,18 @@ class Up:
             yield
         except (ClusterError, KeyboardInterrupt) as error:
             self.progress.end()
-            undone = self._put_back(release) if release else self._remove(findings)
+            undone = self._put_back(release, findings) if release else self._remove(findings)
             if isinstance(error, ClusterError):
                 raise ClusterError(f"{error} {undone}") from None
             self.progress.say(undone)
             raise
 
-    def _put_back(self, release: Release) -> str:
+    def _put_back(self, release: Release, findings: Findings) -> str:
         self.progress.show("putting back what was there before")
         self._helm.rollback(release.name, release.revision)
+        for item in self.kubernetes.list("statefulsets", release_labels(release.name, "worker")):
+            scale = {"spec": {"replicas": findings.workers}}  # Helm knows the number that was installed once
+            self.kubernetes.patch("statefulsets", item["metadata"]["name"], scale, "scale")
         # A StatefulSet waits for pods of the failed revision that never come up.
         for pod in members_of(self.kubernetes, release.name).pods:
             if not is_ready(pod) and "deletionTimestamp" not in pod["metadata"]:
