@@ -272,4 +272,4 @@ def _verb(words: list[str]) -> list[str]:
 @functools.cache
 def _help(*verb: str) -> str:
     done = subprocess.run([sys.executable, "-m", "ramet", *verb, "--help"], capture_output=True, text=True, check=True)
-    return done.stdout + (_help("train") if verb == ("submit", "train") else "")  # it takes all that `train` takes
+    return done.stdout + (_help("train") if verb[:2] == ("submit", "train") else "")  # it takes all that `train` takes

@@ -31,6 +31,11 @@ void ClusterFlags::AddTo(CLI::App& verb) {
       ->type_name("NAMESPACE")
       ->needs(name)
       ->group(group);
+  // Whoever hands the line on has dealt with it; here it is for the help.
+  verb.add_flag_callback(
+          "--slurm", [] {}, "That cluster is one of Slurm's (ramet cluster up --slurm)")
+      ->needs(name)
+      ->group(group);
 }
 
 std::string ClusterFlags::Name() const {

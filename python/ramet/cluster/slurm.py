@@ -66,6 +66,10 @@ def choose(command: str, verbs: Mapping[str, Verb], arguments: Sequence[str]) ->
 
 def train(arguments: Sequence[str]) -> int:
     """`ramet train … --cluster NAME --slurm`: as with --scheduler-file, with the cluster's certificates."""
+    if {"-h", "--help"} & {*arguments}:
+        from ramet._command import run
+
+        return run(["ramet", "train", "--help"])
     return run_verb(lambda: _train(arguments))
 
 
