@@ -11,6 +11,7 @@ Invariants
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -198,9 +199,16 @@ def state_of(job: Object) -> State:
     status: dict[str, Any] = job.get("status", {})
     for condition in status.get("conditions", []):
         if condition["status"] == "True" and condition["type"] in ("Complete", "Failed"):
-            word = "done" if condition["type"] == "Complete" else "failed"
-            return State(word, condition.get("message", condition.get("reason", "")) if word == "failed" else "")
+            return State("done") if condition["type"] == "Complete" else State("failed", _why(condition))
     return State("running" if status.get("ready") else "pending")
+
+
+def _why(failed: Object) -> str:
+    message = str(failed.get("message", failed.get("reason", "")))
+    code = re.search(r"exit code (\d+)", message)
+    if failed.get("reason") == "PodFailurePolicy" and code:
+        return f"trying again would not help (exit code {code[1]})"
+    return message
 
 
 def is_job_of(job: Object, release: str = "") -> bool:
