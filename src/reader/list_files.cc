@@ -1,6 +1,7 @@
 #include <glob.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <filesystem>
 #include <system_error>
 
@@ -37,9 +38,13 @@ Result<std::vector<std::string>> FilesBelow(const std::string& folder) {
   return files;
 }
 
+// Of a folder that a pattern leads to: whether that ends the search. One that is not there holds
+// nothing.
+int IsFatal(const char*, int error) { return error != ENOENT && error != ENOTDIR; }
+
 Result<std::vector<std::string>> FilesOfGlob(const std::string& pattern) {
   glob_t found = {};
-  const int code = ::glob(pattern.c_str(), GLOB_NOSORT | GLOB_ERR, nullptr, &found);
+  const int code = ::glob(pattern.c_str(), GLOB_NOSORT, IsFatal, &found);
   std::vector<std::string> files(found.gl_pathv, found.gl_pathv + found.gl_pathc);
   ::globfree(&found);
   if (code == GLOB_ABORTED) {

@@ -225,6 +225,7 @@ TEST_F(Reader, ListingFailsInWords) {
   fs::create_directory(folder_ / "nothing");
   EXPECT_HAS(ListFiles(Files{Path("x.csv")}).error().message, "x.csv: there is no such file");
   EXPECT_HAS(ListFiles(Files{Path("*.csv")}).error().message, "no file matches");
+  EXPECT_HAS(ListFiles(Files{Path("no/folder/*.csv")}).error().message, "no file matches");
   EXPECT_HAS(ListFiles(Files{Path("nothing")}).error().message, "holds no files");
   EXPECT_HAS(ListFiles({}).error().message, "no input files");
 }
