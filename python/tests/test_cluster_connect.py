@@ -82,15 +82,15 @@ def test_certificates_that_are_not_to_be_had(secrets, words):
 def test_an_expired_certificate_is_told_before_the_connection_fails():
     check_expiry(certificate(days=1), "ramet")
     with pytest.raises(ClusterError, match=r'cluster "trees" expired on 20.*`ramet cluster up --name trees`'):
-        check_expiry(certificate(days=-1), "trees")
+        check_expiry(certificate(days=-1), "trees", " --name trees")
 
 
 def test_another_ramet_on_the_cluster_is_an_error_that_names_who_and_which():
-    compare_versions("ramet", {"scheduler": "1.2", "w0": "1.2"}, lambda package: "1.2")
+    compare_versions("ramet", {"scheduler": "1.2", "w0": "1.2"}, "", lambda package: "1.2")
     with pytest.raises(ClusterError, match=r"w1 of cluster .* has Ramet 1\.1 \(and 1 more .*here is 1\.2.*ramet==1\.1"):
-        compare_versions("ramet", {"scheduler": "1.2", "w1": "1.1", "w2": "1.0"}, lambda package: "1.2")
+        compare_versions("ramet", {"scheduler": "1.2", "w1": "1.1", "w2": "1.0"}, "", lambda package: "1.2")
     with pytest.warns(UserWarning, match="did not say"):
-        compare_versions("ramet", {}, lambda package: "1.2")
+        compare_versions("ramet", {}, "", lambda package: "1.2")
 
 
 def test_the_scheduler_is_the_pod_that_is_up():

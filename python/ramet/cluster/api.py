@@ -57,9 +57,17 @@ _VERSIONS = {
     "storageclasses": "storage.k8s.io/v1",
     "selfsubjectaccessreviews": "authorization.k8s.io/v1",
     "daskclusters": "kubernetes.dask.org/v1",
+    "podmonitors": "monitoring.coreos.com/v1",
 }
 _OF_NO_NAMESPACE = {"namespaces", "nodes", "persistentvolumes", "storageclasses", "selfsubjectaccessreviews"}
+_OWN_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 EVERYWHERE = ""  # the namespace that stands for all
+
+
+def resource_of(kind: str) -> str:
+    """The resource of a kind: "networkpolicies" of NetworkPolicy."""
+    name = kind.lower()
+    return name[:-1] + "ies" if name.endswith("y") else name + ("es" if name.endswith("s") else "s")
 
 
 def release_labels(name: str, component: str = "") -> dict[str, str]:
@@ -98,6 +106,8 @@ class Kubernetes:
         self.in_pod = not self.context
         self.server: str = self._api.auth.server
         self.namespace: str = self._api.namespace
+        if self.in_pod and not namespace:  # kr8s says "default"
+            self.namespace = _OWN_NAMESPACE.read_text().strip()
         told = self.read("/version")
         self.release = str(told["gitVersion"])
         self.version = (int(told["major"]), int("".join(filter(str.isdigit, told["minor"]))))

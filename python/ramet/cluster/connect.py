@@ -68,11 +68,11 @@ def connect(
     pod = scheduler_pod(kubernetes, name)
     certificates = certificates_of(kubernetes, pod)
     if certificates:
-        check_expiry(certificates["tls.crt"], name)
+        check_expiry(certificates["tls.crt"], name, options(name, kubernetes))
     client = _open(kubernetes, name, pod, certificates, timeout)
     if check_versions:
         try:
-            compare_versions(name, versions_of(client, timeout))
+            compare_versions(name, versions_of(client, timeout), options(name, kubernetes))
         except BaseException:
             client.close()
             raise
@@ -112,12 +112,12 @@ def expires(certificate: str) -> datetime.datetime:
     return x509.load_pem_x509_certificate(certificate.encode()).not_valid_after_utc
 
 
-def check_expiry(certificate: str, name: str) -> None:
+def check_expiry(certificate: str, name: str, flags: str = "") -> None:
     end = expires(certificate)
     if end <= datetime.datetime.now(datetime.timezone.utc):
         raise ClusterError(
             f'the certificate of cluster "{name}" expired on {end:%Y-%m-%d}.',
-            f"`ramet cluster up{options(name)}` makes a new one and restarts the pods; one of your own must be "
+            f"`ramet cluster up{flags}` makes a new one, and all restart; one of your own must be "
             "replaced in its secret.",
         )
 
@@ -177,7 +177,7 @@ def versions_of(client: Client, timeout: float = PATIENCE) -> dict[str, str]:
     return {"scheduler": scheduler} | {names.get(key, key): str(value) for key, value in workers.items()}
 
 
-def compare_versions(name: str, found: dict[str, str], own: Callable[[str], str] = version) -> None:
+def compare_versions(name: str, found: dict[str, str], flags: str = "", own: Callable[[str], str] = version) -> None:
     """An error if another version of Ramet is on the cluster; a warning if nobody said."""
     here = own("ramet")
     others = {member: there for member, there in found.items() if there != here}
@@ -189,5 +189,5 @@ def compare_versions(name: str, found: dict[str, str], own: Callable[[str], str]
         raise ClusterError(
             f'{member} of cluster "{name}" has Ramet {there}{more}, and here is {here}.',
             f"Install the cluster's here (pip install 'ramet=={there}'), or bring the cluster to this one: "
-            f"`ramet cluster up{options(name)}`.",
+            f"`ramet cluster up{flags}`.",
         )

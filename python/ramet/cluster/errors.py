@@ -15,7 +15,8 @@ class ClusterError(Exception):
     """
 
     def __init__(self, message: str, remedy: str = "") -> None:
-        super().__init__(f"{message} {remedy}".rstrip())
+        between = "" if message.endswith("\n") else " "
+        super().__init__(f"{message}{between}{remedy}".rstrip())
         self.message = message
         self.remedy = remedy
 

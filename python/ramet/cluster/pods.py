@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ramet.cluster.api import Object
+from ramet.cluster.api import COMPONENT, Object
 from ramet.cluster.members import is_ready
 from ramet.cluster.scheduling import AT_ONCE, LATER, NEVER, SOON, Cause, latest_first, unschedulable
 
@@ -128,7 +128,8 @@ def _ending(pod: Object, around: Surroundings) -> Cause | None:
     node = next((node for node in around.nodes if node["metadata"]["name"] == pod["spec"].get("nodeName")), None)
     if node and _condition(node["status"], "Ready").get("status") != "True":
         return _lost(pod["spec"]["nodeName"])
-    return Cause("ending", "it is ending, and hands over what only it holds.", "", NEVER)
+    is_worker = pod["metadata"].get("labels", {}).get(COMPONENT) == "worker"
+    return Cause("ending", f"it is ending{', and hands over what only it holds' if is_worker else ''}.", "", NEVER)
 
 
 def _lost(node: str) -> Cause:

@@ -6,12 +6,12 @@ import contextlib
 import datetime
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from ramet.cluster.api import Kubernetes, Object, release_labels
+from ramet.cluster.api import Kubernetes, Object, release_labels, resource_of
 from ramet.cluster.connect import certificates_of, expires
-from ramet.cluster.errors import ClusterError
+from ramet.cluster.errors import ClusterError, ForbiddenError
 from ramet.cluster.members import is_ready, members_of, options
 from ramet.cluster.plan import Plan, Wishes, as_scaled, changes, plan
 from ramet.cluster.progress import Progress
@@ -20,7 +20,7 @@ from ramet.cluster.survey import Findings, is_ending, missing_rights, survey
 from ramet.cluster.watch import wait
 
 SOON = datetime.timedelta(days=30)  # in which a certificate that ends is made anew
-GONE = 90.0  # seconds for what is deleted to be gone
+GONE = 150.0  # seconds for what is deleted to be gone
 
 
 @dataclass
@@ -68,15 +68,36 @@ class Up:
         before = as_scaled(self._helm.manifest(name) if release else [], findings.workers)
         after = self._helm.render(name, wanted.values, self.flags)
         stale = self._stale_certificate(release)
-        self._tell(release, wanted, findings, changes(before, after), stale)
+        lost = self._lost(after) if release else []
+        self._tell(release, wanted, findings, [*changes(before, after), *lost], stale)
         if self.dry_run:
             return
-        if before != after or stale:
+        if any(item["kind"] == "DaskCluster" for item in after):
+            with self._undoing(release, findings):
+                self._change(wanted, stale)
+            self.progress.say("the Dask operator makes the pods: `kubectl get daskclusters` shows how far it is.")
+        elif before != after or lost or stale:
             with self._undoing(release, findings):
                 self._change(wanted, stale)
                 wait(self.kubernetes, name, self.progress, self.timeout)
         else:
             wait(self.kubernetes, name, self.progress, self.timeout)
+
+    def _lost(self, manifest: list[Object]) -> list[str]:
+        """What the release is to have and somebody took away; Helm makes it again."""
+        lines = []
+        for item in manifest:
+            kind, name = item["kind"], item["metadata"]["name"]
+            try:
+                live = self.kubernetes.get(resource_of(kind), name)
+            except ForbiddenError:
+                continue
+            if live is None:
+                lines.append(f"+ {kind} {name}, which was deleted")
+            elif kind == "Deployment" and live["spec"].get("replicas") != item["spec"].get("replicas"):
+                there, wanted = (thing["spec"].get("replicas") for thing in (live, item))
+                lines.append(f"~ {kind} {name}: spec.replicas {there} → {wanted}")
+        return lines
 
     def _await_end_of_namespace(self) -> None:
         """In a namespace that is being deleted nothing can be made."""
@@ -129,7 +150,10 @@ class Up:
         say(f"{where}: {'these changes' if release else 'new'}{', if it were no dry run' if self.dry_run else ''}")
         if not findings.namespace_exists:
             say(f"  + Namespace {self.kubernetes.namespace}")
-        for line in [*differences, *([f"~ Secret {stale}: a new certificate; all pods restart"] if stale else [])]:
+        for line in [
+            *differences,
+            *([f"~ Secret {stale}: a new certificate; scheduler and workers restart"] if stale else []),
+        ]:
             say(f"  {line}")
         for remark in wanted.remarks:
             say(f"  · {remark}")
@@ -141,17 +165,7 @@ class Up:
         if stale:
             kubernetes.delete("secrets", stale)
         self.progress.show("installing")
-        self._helm.upgrade(name, wanted.values, self.flags)
-        if stale:
-            self._restart()
-
-    def _restart(self) -> None:
-        """All pods read the new certificates."""
-        now = datetime.datetime.now(datetime.timezone.utc).isoformat()
-        template = {"metadata": {"annotations": {"kubectl.kubernetes.io/restartedAt": now}}}
-        for resource in ("deployments", "statefulsets"):
-            for item in self.kubernetes.list(resource, release_labels(self.wishes.name)):
-                self.kubernetes.patch(resource, item["metadata"]["name"], {"spec": {"template": template}})
+        self._helm.upgrade(name, wanted.values, self.flags)  # new certificates restart who reads them at the start
 
     @contextlib.contextmanager
     def _undoing(self, release: Release | None, findings: Findings) -> Iterator[None]:
@@ -176,13 +190,18 @@ class Up:
         for pod in members_of(self.kubernetes, release.name).pods:
             if not is_ready(pod) and "deletionTimestamp" not in pod["metadata"]:
                 self.kubernetes.delete("pods", pod["metadata"]["name"])
-        self.progress.end()
+        try:
+            wait(self.kubernetes, release.name, self.progress, GONE)
+        except ClusterError:
+            flags = options(release.name, self.kubernetes)
+            return f"What was there before was put back, and is not up yet: `ramet cluster status{flags}`."
         return "The cluster was put back as it was before."
 
     def _remove(self, findings: Findings) -> str:
         self.progress.show("removing what was installed")
         name, kubernetes = self.wishes.name, self.kubernetes
         self._helm.uninstall(name)
+        await_end_of_pods(kubernetes, name)
         kept = {claim["metadata"]["name"] for claim in findings.claims.values()}
         claims = kubernetes.list("persistentvolumeclaims", release_labels(name))
         delete_claims(kubernetes, [claim for claim in claims if claim["metadata"]["name"] not in kept])
@@ -193,20 +212,40 @@ class Up:
         return "Nothing was left installed."
 
 
+def await_end_of_pods(kubernetes: Kubernetes, name: str) -> None:
+    """Waits until the pods of a release that was removed are gone: they hold its volumes."""
+
+    def pods() -> set[str]:
+        return {pod["metadata"]["name"] for pod in members_of(kubernetes, name).pods}
+
+    _await_end(pods, "pod", kubernetes, "A node that does not answer keeps its pods; `kubectl get nodes` shows it.")
+
+
 def delete_claims(kubernetes: Kubernetes, claims: Sequence[Object]) -> None:
     """Deletes claims and what lies on their volumes, and waits until they are gone."""
     names = {claim["metadata"]["name"] for claim in claims}
     for name in names:
         kubernetes.delete("persistentvolumeclaims", name)
+
+    def left() -> set[str]:
+        return names & {claim["metadata"]["name"] for claim in kubernetes.list("persistentvolumeclaims")}
+
+    if names:
+        _await_end(
+            left, "claim", kubernetes, f"A pod uses it: `kubectl get pods -n {kubernetes.namespace}` shows which."
+        )
+
+
+def _await_end(left: Callable[[], set[str]], what: str, kubernetes: Kubernetes, remedy: str) -> None:
     begun = time.monotonic()
-    while names:
-        names &= {claim["metadata"]["name"] for claim in kubernetes.list("persistentvolumeclaims")}
-        if names and time.monotonic() - begun > GONE:
+    while names := left():
+        if time.monotonic() - begun > GONE:
             raise ClusterError(
-                f"claim {', '.join(sorted(names))} is not gone after {GONE:.0f} seconds: a pod uses it still.",
-                f"`kubectl get pods -n {kubernetes.namespace}` shows which.",
+                f"{what} {', '.join(sorted(names))} in namespace {kubernetes.namespace} is not gone after "
+                f"{GONE:.0f} seconds.",
+                remedy,
             )
-        time.sleep(0.3 if names else 0)
+        time.sleep(0.3)
 
 
 def told_at_the_end(kubernetes: Kubernetes, name: str) -> str:

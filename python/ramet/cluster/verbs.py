@@ -16,7 +16,7 @@ from ramet.cluster.members import NOTEBOOK_PORT, is_ready, members_of, options, 
 from ramet.cluster.progress import Progress
 from ramet.cluster.releases import Helm
 from ramet.cluster.survey import folder_of
-from ramet.cluster.up import delete_claims
+from ramet.cluster.up import await_end_of_pods, delete_claims
 from ramet.cluster.watch import State, component_of, wait
 
 DASHBOARD_PORT = 8787
@@ -206,15 +206,18 @@ def down(kubernetes: Kubernetes, name: str, *, keep_data: bool, yes: bool, progr
         progress.say(f"  - job {job['metadata']['name']}{running}")
     for claim in claims:
         size = claim["spec"]["resources"]["requests"]["storage"]
-        fate = "stays" if keep_data else f"DELETED, with all that is in /{folder_of(claim)}"
+        folder = "the notebook's home" if folder_of(claim) == "notebook" else f"/{folder_of(claim)}"
+        fate = "stays" if keep_data else f"DELETED, with all that is in {folder}"
         progress.say(f"  {'·' if keep_data else '-'} volume {claim['metadata']['name']} ({size}): {fate}")
     if claims and not keep_data and not yes:
         _confirm(name)
     for job in jobs:
         kubernetes.delete("jobs", job["metadata"]["name"])
     if release:
-        progress.show("removing the release; workers hand nothing over, since all go")
+        progress.show("removing the release")
         helm.uninstall(name)
+    progress.show("waiting for the pods to end")
+    await_end_of_pods(kubernetes, name)
     if not keep_data:
         progress.show("deleting the volumes")
         delete_claims(kubernetes, claims)

@@ -16,7 +16,7 @@ from ramet.cluster.errors import ClusterError, ForbiddenError
 from ramet.cluster.members import is_ready, options
 from ramet.cluster.pods import Cause, Surroundings, explain, explain_claim, explain_maker
 from ramet.cluster.progress import Progress
-from ramet.cluster.scheduling import NEVER
+from ramet.cluster.scheduling import AT_ONCE, NEVER
 from ramet.cluster.survey import Findings
 
 LOOK = 1.0  # seconds between looks
@@ -57,11 +57,13 @@ class State:
             component = component_of(pod)
             if component in there:
                 there[component] += 1
-        return bool(self.workloads) and there == wanted and all(workload.is_up for workload in self.workloads)
+        is_whole = wanted.get("scheduler", 0) > 0 and there == wanted
+        return is_whole and all(workload.is_up for workload in self.workloads)
 
     def line(self) -> str:
         """In one line."""
         parts = [f"{workload.component} {workload.ready}/{workload.wanted}" for workload in self.workloads]
+        parts = parts or [f"{sum(map(is_ready, self.pods))} of {len(self.pods)} pods"]  # in a notebook's pod
         told = [f"{name}: {_brief(cause.what)}" for name, cause in self.causes.items()]
         return ", ".join(parts) + (f" ({told[0]}{'; …' if len(told) > 1 else ''})" if told else "")
 
@@ -82,6 +84,10 @@ def look(kubernetes: Kubernetes, name: str) -> State:
     makers = [*_listed(kubernetes, "deployments", labels), *_listed(kubernetes, "statefulsets", labels)]
     state.workloads = [_workload(maker) for maker in makers]
     _explain(kubernetes, name, state, makers)
+    for workload in state.workloads:
+        if workload.component == "scheduler" and workload.wanted == 0:
+            mended = f"`ramet cluster up{options(name, kubernetes)}` brings it back."
+            state.causes[workload.name] = Cause("no-scheduler", "it is scaled to 0.", mended, AT_ONCE)
     return state
 
 
