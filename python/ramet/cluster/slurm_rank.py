@@ -186,6 +186,7 @@ def _train(cluster: Any, folder: Path, place: Path, task: Task, arguments: list[
     try:
         code = _run(cluster, folder, place, task, arguments, stop)
     finally:  # before the others end: who waits for the step knows that this was no accident
+        stop.deaf()
         _write(folder / "outcome", str(code))
     return code
 
@@ -204,7 +205,9 @@ def _run(cluster: Any, folder: Path, place: Path, task: Task, arguments: list[st
             code = run(["ramet", *line, "--scheduler-file", str(place / ADDRESS)])
     except KeyboardInterrupt:
         code = 130
-    return code if not stop.number else _stopped(stop.number, _rounds(checkpoint) - before)
+    if not stop.number or code == 0:  # the signal may have come when all was done
+        return code
+    return _stopped(stop.number, _rounds(checkpoint) - before)
 
 
 def _stopped(number: int, rounds: int) -> int:
