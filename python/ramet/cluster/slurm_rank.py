@@ -39,7 +39,7 @@ AGAIN = 75  # EX_TEMPFAIL: stopped half-way, run it again
 FIRST = "0-0"  # RAMET_RUN: how often the job was started again, and within that the step
 LOOK = 0.2  # seconds
 HAND_OVER = 45.0  # seconds, of those that Slurm gives a worker to end
-ADDRESS = "scheduler.json"
+ADDRESS, OUTCOME = "scheduler.json", "outcome"
 SIGNALS = (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT)
 # HTTP servers, which Dask's scheduler and workers cannot be without, stay on loopback and know nothing. What goes wrong
 # is said once, by the first rank, and not by each of Dask's loggers on each node.
@@ -113,8 +113,10 @@ def _lead(role: str, folder: Path, place: Path, task: Task, name: str, arguments
                 code = _hold(cluster) if role == "hold" else _train(cluster, folder, place, task, arguments, stop)
             finally:
                 stop.deaf()
-    except KeyboardInterrupt:
+    except KeyboardInterrupt:  # before all were there
         code = _stopped(stop.number, 0)
+        if role == "train":
+            _write(folder / OUTCOME, str(code))
     finally:
         stop.deaf()
         if role == "train":
@@ -187,7 +189,7 @@ def _train(cluster: Any, folder: Path, place: Path, task: Task, arguments: list[
         code = _run(cluster, folder, place, task, arguments, stop)
     finally:  # before the others end: who waits for the step knows that this was no accident
         stop.deaf()
-        _write(folder / "outcome", str(code))
+        _write(folder / OUTCOME, str(code))
     return code
 
 
