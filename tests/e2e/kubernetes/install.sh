@@ -2,7 +2,7 @@
 # Installs the Debian packages that only the Kubernetes of the tests needs. Nothing is started, nothing done twice.
 set -euo pipefail
 
-packages=(containerd runc containernetworking-plugins iptables conntrack iproute2 util-linux procps)
+packages=(containerd runc containernetworking-plugins iptables conntrack ipset iproute2 util-linux procps)
 missing=()
 for package in "${packages[@]}"; do
   if [[ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" != installed ]]; then

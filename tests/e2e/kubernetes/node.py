@@ -192,3 +192,21 @@ def proxy(node: Node, authority: Authority) -> list[str]:
         "--healthz-bind-address=127.0.0.1:10256",
         "--metrics-bind-address=127.0.0.1:10249",
     ]
+
+
+def policies(node: Node, authority: Authority) -> list[str]:
+    """Enforces NetworkPolicy objects, as the network plugins of real clusters do."""
+    account = authority.kubeconfig(f"policies-{node.name}", layout.API, organization="system:masters")
+    return [
+        *inside(node),
+        str(layout.BIN / "kube-router"),
+        f"--kubeconfig={account}",
+        f"--hostname-override={node.name}",
+        "--run-firewall=true",
+        "--run-router=false",
+        "--run-service-proxy=false",
+        "--run-loadbalancer=false",
+        f"--service-cluster-ip-range={layout.SERVICES}",
+        "--health-port=0",
+        "--metrics-port=0",
+    ]

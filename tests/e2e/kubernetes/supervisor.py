@@ -165,6 +165,7 @@ def main() -> None:
     for node in layout.NODES:
         daemons.start(f"kubelet-{node.name}", nodes.kubelet(node, authority))
         daemons.start(f"proxy-{node.name}", nodes.proxy(node, authority))
+        daemons.start(f"policies-{node.name}", nodes.policies(node, authority))
     api.post("/apis/storage.k8s.io/v1/storageclasses", STORAGE_CLASS)
     within = authority.kubeconfig("provisioner", layout.API, organization="system:masters")
     daemons.start("provisioner", [sys.executable, "-u", str(layout.HERE / "provisioner.py"), str(within)])
