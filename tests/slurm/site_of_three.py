@@ -78,10 +78,15 @@ class Site:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._alone = socket.socket(socket.AF_UNIX)
         self.daemons: dict[str, subprocess.Popen[bytes]] = {}
         self.environment = {**os.environ, "PATH": PATH, "SLURM_CONF": str(folder / "slurm.conf")}
 
     def __enter__(self) -> Site:
+        try:
+            self._alone.bind("\0ramet-site-of-three")  # gone with this process
+        except OSError:
+            raise AssertionError("another test has a Slurm on this machine, with nodes of the same names") from None
         try:
             self._configure()
             self._start("munged", self._munged())
@@ -107,11 +112,18 @@ class Site:
         for process in self.processes():
             with suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
-        for hierarchy in CGROUPS:
-            for root in Path("/sys/fs/cgroup", hierarchy).glob("slurm_n[123]"):
-                for child in sorted(root.glob("**/"), key=lambda path: -len(path.parts)):
-                    with suppress(OSError):
-                        child.rmdir()
+        end = time.monotonic() + 10  # a killed process keeps its cgroup for a moment
+        while self._remove_cgroups() and time.monotonic() < end:
+            time.sleep(0.2)
+        self._alone.close()
+
+    def _remove_cgroups(self) -> list[Path]:
+        """Those that are left."""
+        roots = [root for name in CGROUPS for root in Path("/sys/fs/cgroup", name).glob("slurm_n[123]")]
+        for folder in (path for root in roots for path, _, _ in os.walk(root, topdown=False)):
+            with suppress(OSError):
+                Path(folder).rmdir()
+        return [root for root in roots if root.exists()]
 
     # Commands ---------------------------------------------------------------------------------------------------------
     def run(self, *command: str, check: bool = True, timeout: float = 60, **options: object) -> str:

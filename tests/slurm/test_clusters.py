@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -124,15 +125,22 @@ def test_without_a_certificate_nobody_gets_in(shell: Shell) -> None:
             Client(address.replace("tls://", "tls://" if given else "tcp://"), timeout=5, **given)
 
 
+def submitted(said: str) -> str:
+    """The job's number."""
+    found = re.search(r"job (\d+) is submitted", said)
+    assert found, said
+    return found[1]
+
+
 def test_submitted(shell: Shell, table: Path, alone: str, site: Site) -> None:
     line = ["submit", "train", "--slurm", "--workers", "3", str(table), *SETTINGS, "--out", "model.ramet"]
     said = shell.ramet(*line, "--follow")
-    number = said.split()[1]
+    number = submitted(said)
     assert "worker n3-2 is there; 3 now" in said
     assert digest(shell.folder / "model.ramet") == alone
     assert "written to model.ramet" in shell.ramet("submit", "logs", number, "--slurm")
 
-    number = shell.ramet(*line).split()[1]
+    number = submitted(shell.ramet(*line))
     until(lambda: site.state(number) == "RUNNING", "running job")
     assert number in shell.ramet("submit", "list", "--slurm")
     shell.ramet("submit", "delete", number, "--slurm")

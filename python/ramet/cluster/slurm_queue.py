@@ -78,7 +78,7 @@ _REFUSALS = (
     ("memory specification", "The nodes here (processors, MB, GPUs): {nodes}. Use less --memory."),
     ("cpu count per node", "The nodes here (processors, MB, GPUs): {nodes}. Use fewer --cpus."),
     ("time limit", "`sinfo --format '%P %l'` lists the limits. Use a shorter --time, or another --partition."),
-    ("invalid time", "Write --time as HOURS:MINUTES:SECONDS, or in minutes."),
+    ("invalid --time", "Write --time as HOURS:MINUTES:SECONDS, or in minutes."),
     ("more processors requested than permitted", "Ask for fewer --workers or --cpus."),
     ("unable to contact slurm", "Is this a login node of the cluster? `scontrol ping` asks its controller."),
     ("configuration", "Is this a login node of the cluster? SLURM_CONF names Slurm's configuration elsewhere."),
