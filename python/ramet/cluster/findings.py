@@ -51,12 +51,16 @@ class Finding:
 def of_rights(missing: Sequence[str], namespace: str) -> Finding:
     if not missing:
         return Finding("permissions", OK, f"this user may do all that is needed in namespace {namespace}.")
+    verbs: dict[str, list[str]] = {}
+    for right in missing:
+        verb, resource = right.split(" ", 1)
+        verbs.setdefault(resource, []).append(verb)
+    listed = ", ".join(f"{'/'.join(own)} {resource}" for resource, own in verbs.items())
     return Finding(
         "permissions",
         PROBLEM,
-        f"in namespace {namespace} this user may not {', '.join(missing)}.",
-        'Ask the cluster\'s administrator for the role "edit" there (and roles, rolebindings for `ramet cluster up '
-        "--notebook`), or use another -n NAMESPACE.",
+        f"in namespace {namespace} this user may not {listed}.",
+        'Ask the cluster\'s administrator for the role "admin" there, or use another -n NAMESPACE.',
         {"missing": list(missing)},
     )
 
