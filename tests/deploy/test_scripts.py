@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import http.server
 import os
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -15,7 +17,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from charts import CHART, ROOT, pod, pods, render
+from charts import CHART, ROOT, Object, environment, only, pod, pods, render
 
 
 def shell_scripts() -> list[Path]:
@@ -90,7 +92,7 @@ def wheels(tmp_path: Path) -> Path:
 def test_extra_packages_come_beside_the_image_s_and_never_replace_them(
     package: str, fits: bool, wheels: Path, tmp_path: Path
 ) -> None:
-    (init,) = pod(render({"extraPipPackages": [package]}), "worker").spec["initContainers"]
+    (init,) = pod(render({"extraPipPackages": [package]}), "scheduler").spec["initContainers"]
     home, temporary = tmp_path / "packages", tmp_path / "tmp"
     home.mkdir()
     temporary.mkdir()
@@ -160,3 +162,44 @@ def test_metrics_get_out_and_nothing_else() -> None:
         process.kill()
         process.wait()
         dashboard.shutdown()
+
+
+def tls_files(objects: list[Object], folder: Path) -> Path:
+    folder.mkdir()
+    for name, content in only(objects, "Secret", "-tls")["data"].items():
+        (folder / name).write_bytes(base64.b64decode(content))
+    return folder
+
+
+@pytest.mark.parametrize("scheme", ["tls", "tcp"])
+def test_workers_wait_for_the_scheduler_and_for_no_other(scheme: str, tmp_path: Path) -> None:
+    """For a port that is closed, then one with another release's certificate, then the scheduler's."""
+    port, objects = free_port(), render({})
+    ours, theirs = tls_files(objects, tmp_path / "ours"), tls_files(render({}), tmp_path / "theirs")
+    wait = next(c for c in pod(objects, "worker").spec["initContainers"] if c["name"] == "wait")
+    variables = {name: value.replace("/etc/ramet/tls", str(ours)) for name, value in environment(wait).items()}
+    variables["DASK_SCHEDULER_ADDRESS"] = f"{scheme}://127.0.0.1:{port}"
+    process = subprocess.Popen([sys.executable, *wait["args"][1:]], env=variables, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == f"waiting for {scheme}://127.0.0.1:{port}: [Errno 111] Connection refused\n"
+        for folder in (theirs, ours) if scheme == "tls" else (ours,):
+            with socket.create_server(("127.0.0.1", port)) as server:
+                server.settimeout(20)
+                connection, _ = server.accept()
+                connection.settimeout(20)
+                assert process.poll() is None
+                if scheme == "tls":
+                    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(folder / "ca.crt"))
+                    context.verify_mode = ssl.CERT_REQUIRED
+                    context.load_cert_chain(folder / "tls.crt", folder / "tls.key")
+                    if folder is theirs:
+                        with pytest.raises(ssl.SSLError):
+                            context.wrap_socket(connection, server_side=True).recv(1)
+                    else:
+                        context.wrap_socket(connection, server_side=True).close()
+                connection.close()
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
+        process.wait()

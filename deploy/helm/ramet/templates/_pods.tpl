@@ -78,18 +78,12 @@ securityContext:
 {{- toYaml $resources -}}
 {{- end -}}
 
-{{/* (dict root values component) -> how a member or client finds and trusts the others. No secret is in it. */}}
-{{- define "ramet.env" -}}
+{{/* root -> how a member or client finds and trusts the others. No secret is in it. */}}
+{{- define "ramet.connection" -}}
 env:
-  - name: POD_NAME
-    valueFrom: {fieldRef: {fieldPath: metadata.name}}
   - name: DASK_SCHEDULER_ADDRESS
-    value: {{ include "ramet.schedulerAddress" .root }}
-  - name: DASK_TEMPORARY_DIRECTORY
-    value: /scratch
-  - name: DASK_RAMET__PORTS  # of the connections on which workers train
-    value: "8800:8815"
-  {{- if .root.Values.tls.enabled }}
+    value: {{ include "ramet.schedulerAddress" . }}
+  {{- if .Values.tls.enabled }}
   - name: DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION
     value: "True"
   - name: DASK_DISTRIBUTED__COMM__TLS__CA_FILE
@@ -101,6 +95,17 @@ env:
     value: /etc/ramet/tls/tls.key
   {{- end }}
   {{- end }}
+{{- end -}}
+
+{{/* (dict root values component) -> all variables of a member or client */}}
+{{- define "ramet.env" -}}
+{{- include "ramet.connection" .root }}
+  - name: POD_NAME
+    valueFrom: {fieldRef: {fieldPath: metadata.name}}
+  - name: DASK_TEMPORARY_DIRECTORY
+    value: /scratch
+  - name: DASK_RAMET__PORTS  # of the connections on which workers train
+    value: "8800:8815"
   {{- if .root.Values.extraPipPackages }}
   - name: PYTHONPATH
     value: /packages/site
@@ -186,10 +191,11 @@ volumes:
   {{- end }}
 {{- end -}}
 
-{{/* (dict root values component) -> the extra packages, bound to the versions that the image has */}}
+{{/* (dict root values component) -> what comes first: extra packages, bound to the versions that the image has; the scheduler */}}
 {{- define "ramet.initContainers" -}}
-{{- with .root.Values.extraPipPackages -}}
+{{- if or .root.Values.extraPipPackages (eq .component "worker") -}}
 initContainers:
+{{- with .root.Values.extraPipPackages }}
   - name: packages
     {{- include "ramet.container" $.root | nindent 4 }}
     args:
@@ -212,6 +218,24 @@ initContainers:
     volumeMounts:
       - {name: packages, mountPath: /packages}
       - {name: scratch, mountPath: /tmp, subPath: tmp}
+{{- end }}
+{{- if eq .component "worker" }}
+  - name: wait
+    {{- include "ramet.container" .root | nindent 4 }}
+    args:
+      - python
+      - -ISc
+      - |
+        {{- .root.Files.Get "files/wait.py" | trim | nindent 8 }}
+    {{- include "ramet.connection" .root | nindent 4 }}
+    resources:
+      requests: {cpu: 10m, memory: 32Mi}
+      limits: {cpu: "1", memory: 64Mi}
+    {{- if .root.Values.tls.enabled }}
+    volumeMounts:
+      - {name: tls, mountPath: /etc/ramet/tls, readOnly: true}
+    {{- end }}
+{{- end }}
 {{- end -}}
 {{- end -}}
 
