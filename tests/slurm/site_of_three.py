@@ -83,10 +83,7 @@ class Site:
         self.environment = {**os.environ, "PATH": PATH, "SLURM_CONF": str(folder / "slurm.conf")}
 
     def __enter__(self) -> Site:
-        try:
-            self._alone.bind("\0ramet-site-of-three")  # gone with this process
-        except OSError:
-            raise AssertionError("another test has a Slurm on this machine, with nodes of the same names") from None
+        self._wait_for_others()
         try:
             self._configure()
             self._start("munged", self._munged())
@@ -116,6 +113,17 @@ class Site:
         while self._remove_cgroups() and time.monotonic() < end:
             time.sleep(0.2)
         self._alone.close()
+
+    def _wait_for_others(self) -> None:
+        """Nodes of another site on this machine would have the same names."""
+        end = time.monotonic() + PATIENCE
+        while True:
+            try:
+                self._alone.bind("\0ramet-site-of-three")  # a name in the kernel, gone with this process
+                return
+            except OSError:
+                assert time.monotonic() < end, "another test has a Slurm on this machine"
+                time.sleep(0.5)
 
     def _remove_cgroups(self) -> list[Path]:
         """Those that are left."""
