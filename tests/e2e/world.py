@@ -21,12 +21,14 @@ OURS = ROOT / "build/e2e/admin.conf"
 CHART = ROOT / "deploy/helm/ramet"
 DATA = ROOT / "data/flights"
 VERSION = re.search(r"project\(ramet VERSION ([0-9.]+)", (ROOT / "CMakeLists.txt").read_text())[1]  # type: ignore[index]
+PROGRESS = re.compile(r"\bround (\d+)/")
 PATIENCE = 180.0  # seconds for what happens by itself
 # Of examples/flights/demo.py: what the laptop trains.
 DEMO = ["--label", "late", "--max-iter", "300", "--learning-rate", "0.05"]
 DEMO += ["--early-stopping", "true", "--n-iter-no-change", "30"]
 # Long enough that something can happen to it.
-LONG = ["--label", "late", "--max-iter", "1000", "--learning-rate", "0.02"]
+LONG_ROUNDS = 600
+LONG = ["--label", "late", "--max-iter", str(LONG_ROUNDS), "--learning-rate", "0.03"]
 
 
 def until(what: str, done: Callable[[], object], patience: float = PATIENCE) -> None:
@@ -52,7 +54,7 @@ class Training(threading.Thread):
     def run(self) -> None:
         for line in self._process.stderr or ():
             self.said.append(line.rstrip())
-            if match := re.search(r"\bround (\d+)/", line):
+            if match := PROGRESS.search(line):
                 self.round = int(match[1])
 
     @property

@@ -69,3 +69,38 @@ def load(node: layout.Node, archives: Iterable[Path | str]) -> None:
         done = ctr(node, "images", "import", archive)
         if done.returncode != 0:
             raise SystemExit(f"{node.name} cannot import {archive}: {done.stderr.strip()}")
+
+
+def extended(base: Path, path: Path, name: str, folder: Path, to: str, config: dict) -> Path:
+    """An archive of the image in `base` with one more layer, the files of `folder` at `to`, and these settings."""
+    with tarfile.open(base) as archive:
+        blobs = {entry.name: archive.extractfile(entry).read() for entry in archive if entry.isfile()}  # type: ignore[union-attr]
+
+    def of(entry: dict) -> dict:
+        return json.loads(blobs[f"blobs/{entry['digest'].replace(':', '/')}"])
+
+    def changed(entry: dict, content: bytes) -> dict:
+        digest = hashlib.sha256(content).hexdigest()
+        blobs[f"blobs/sha256/{digest}"] = content
+        return {**entry, "digest": f"sha256:{digest}", "size": len(content)}
+
+    files = {
+        f"{to}/{file.relative_to(folder)}": (file.read_bytes(), 0o755 if file.parent.name == "bin" else 0o644)
+        for file in folder.rglob("*")
+        if file.is_file()
+    }
+    index = json.loads(blobs["index.json"])
+    manifest = of(index["manifests"][0])
+    layer = changed({"mediaType": "application/vnd.oci.image.layer.v1.tar"}, packed(files))
+    settings = of(manifest["config"])
+    settings["config"] |= config
+    settings["rootfs"]["diff_ids"].append(layer["digest"])
+    settings["history"] = [*settings.get("history", []), {"created_by": name}]
+    manifest["layers"].append(layer)
+    manifest["config"] = changed(manifest["config"], json.dumps(settings).encode())
+    entry = changed(index["manifests"][0], json.dumps(manifest).encode())
+    entry["annotations"] = {"io.containerd.image.name": name, "org.opencontainers.image.ref.name": name}
+    index["manifests"] = [entry]
+    blobs["index.json"] = json.dumps(index).encode()
+    path.write_bytes(packed({name: (content, 0o644) for name, content in blobs.items()}))
+    return path
