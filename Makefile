@@ -32,7 +32,7 @@ export CMAKE_CXX_COMPILER_LAUNCHER := $(shell command -v ccache)
 SOURCES = $(shell git ls-files '*.h' '*.cc' '*.cpp')
 PRESETS := release debug asan tsan
 
-.PHONY: build bootstrap python wheel demo docs test test-all test-long test-asan test-tsan test-wheel test-docs e2e-slurm chaos e2e e2e-build scale-report bench format lint install clean help deploy-check image image-check $(PRESETS)
+.PHONY: build bootstrap python wheel demo docs test test-all test-long test-asan test-tsan test-wheel test-docs test-dask-oldest e2e-slurm chaos e2e e2e-build scale-report bench format lint install clean help deploy-check image image-check $(PRESETS)
 
 build: release  ## build the library and the command (the default)
 
@@ -71,7 +71,7 @@ deploy-check: bootstrap  ## the Helm chart, the image's recipe and all shell scr
 	@tests/e2e/kubernetes/build.sh helm
 	@$(PYTHON) -m pytest tests/deploy
 
-test-all: test test-long test-asan test-tsan test-wheel test-docs demo  ## all of it: sanitizers, long fuzzing, wheel, documentation, demo
+test-all: test test-long test-asan test-tsan test-wheel test-docs test-dask-oldest demo  ## all of it: sanitizers, long fuzzing, wheel, documentation, demo
 
 # Many more random tables; the hostile files are read again, more of them, under ASan below.
 test-long: release
@@ -89,6 +89,15 @@ chaos: python  ## fits on real worker processes that are killed, frozen, retired
 
 test-wheel: wheel  ## the wheel in fresh environments, without a compiler and a source tree
 	@$(PYTHON) tests/wheel_test.py build/wheels/*.whl
+
+# `make test` has the newest Dask.
+OLDEST_DASK = $(shell sed -nE 's/^dask = .*>=([0-9.]+)".*/\1/p' pyproject.toml)
+OLDEST_DASK_FOLDER = $(abspath build/dask-$(OLDEST_DASK))
+test-dask-oldest: python  ## the tests on Dask with the oldest release that is supported
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $(OLDEST_DASK_FOLDER) \
+	  dask==$(OLDEST_DASK) distributed==$(OLDEST_DASK)
+	@PYTHONPATH=$(OLDEST_DASK_FOLDER) $(PYTHON) -c 'import dask; assert dask.__version__ == "$(OLDEST_DASK)", dask'
+	@PYTHONPATH=$(OLDEST_DASK_FOLDER) $(PYTHON) -m pytest $(wildcard python/tests/test_dask_*.py)
 
 # The site without a warning, its tables against the other libraries, the notebook from top to bottom.
 test-docs: docs
