@@ -17,6 +17,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -60,8 +61,12 @@ def up() -> int:
         folder.mkdir(parents=True)
     began = time.monotonic()
     log = layout.LOGS / "supervisor.log"
-    start_supervisor(log)
-    follow(log)
+    try:
+        start_supervisor(log)
+        follow(log)
+    except BaseException:
+        clean()
+        raise
     say(f"two nodes are Ready after {time.monotonic() - began:.1f} s, images imported")
     print(layout.ADMIN)
     return 0
@@ -109,7 +114,6 @@ def follow(log) -> None:
 
 
 def fail(log, what: str) -> None:
-    clean()
     raise SystemExit(f"cluster: {what}; see {log.parent}\n{log.read_text()[-2000:]}")
 
 
@@ -186,6 +190,7 @@ def main() -> int:
     for verb in ("enter", "with"):
         verbs.add_parser(verb).add_argument("command", nargs=argparse.REMAINDER)
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what is begun is undone, as after Ctrl-C
     if options.verb == "load":
         return load(options.archive)
     if options.verb == "link":
