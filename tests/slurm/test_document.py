@@ -20,11 +20,9 @@ OUTPUT = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 def test_the_page_is_followed(jobs: Jobs, tmp_path: Path) -> None:
     bin_folder = tmp_path / ".bin"
     bin_folder.mkdir()
-    python = bin_folder / "python"
-    python.symlink_to(sys.executable)
-    ramet = bin_folder / "ramet"
-    ramet.write_text(f'#!/bin/sh\nexec {sys.executable} -m ramet "$@"\n')
-    ramet.chmod(0o755)
+    for name, words in {"python": "", "ramet": "-m ramet "}.items():
+        (bin_folder / name).write_text(f'#!/bin/sh\nexec {sys.executable} {words}"$@"\n')
+        (bin_folder / name).chmod(0o755)
     environment = {
         **jobs.environment,
         "PATH": f"{bin_folder}:{jobs.environment['PATH']}",
@@ -34,7 +32,8 @@ def test_the_page_is_followed(jobs: Jobs, tmp_path: Path) -> None:
     try:
         counts = [follow(block, tmp_path, environment) for block in blocks(PAGE)]
     finally:
-        subprocess.run([str(ramet), "cluster", "down", "--slurm"], env=environment, check=True, timeout=SECONDS)
+        down = [str(bin_folder / "ramet"), "cluster", "down", "--slurm"]
+        subprocess.run(down, env=environment, check=True, timeout=SECONDS)
     assert counts.count(True) >= 10
     print(f"{PAGE.name}: {counts.count(True)} blocks run, {counts.count(False)} not")
 
