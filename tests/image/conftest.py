@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from container import Container, Image
+from lab import install
 
 ROOT = Path(__file__).resolve().parents[2]
 VERSION = re.search(r"project\(ramet VERSION ([0-9.]+)", (ROOT / "CMakeLists.txt").read_text())[1]  # type: ignore[index]
@@ -18,17 +18,10 @@ ARCHIVE = ROOT / f"build/image/ramet-{VERSION}.tar"
 CHECK = ROOT / "build/image/check"
 
 
-@pytest.fixture(scope="session", autouse=True)
-def programs() -> None:
-    """runc and a browser, from Debian."""
-    missing = [name for name in ("runc", "chromium") if not shutil.which(name)]
-    if missing:
-        subprocess.run(["apt-get", "update", "-qq"], check=True)
-        subprocess.run(["apt-get", "install", "-qq", "-y", "--no-install-recommends", *missing], check=True)
-
-
 @pytest.fixture(scope="session")
 def image() -> Image:
+    if not shutil.which("runc"):
+        install("runc")
     assert ARCHIVE.exists(), f"there is no {ARCHIVE}: `make image` builds it"
     return Image(ARCHIVE, CHECK / "roots")
 

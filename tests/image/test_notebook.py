@@ -36,7 +36,7 @@ def test_kubeflow_s_notebook_shows_jupyterlab_and_the_tutorial_runs_in_it(start:
         page.get_by_role("listitem", name="Name: examples").wait_for()
         page.screenshot(path=CHECK / "jupyterlab.png")
         lab.open_lab(page, f"{SERVER}{PREFIX}/lab/tree/examples/scaling.ipynb")
-        cells = lab.run_all(page, tutorial, seconds=480)
+        cells = lab.run_all(page, tutorial.read_text, seconds=480)
         page.screenshot(path=CHECK / "tutorial.png")
     said = lab.printed(cells)
     assert "4 trainings, one digest" in said and "AUC on" in said
