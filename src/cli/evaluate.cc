@@ -104,7 +104,8 @@ Result<std::vector<double>> ReadClasses(const Table& table, size_t column,
     const ColumnView view = table.chunk(c).column(column);
     for (size_t begin = 0; begin < view.length(); begin += kRowsPerBlock) {
       const size_t end = std::min(view.length(), begin + kRowsPerBlock);
-      RAMET_RETURN_IF_ERROR(view.ReadKeys(begin, end, block.data()));
+      RAMET_RETURN_IF_ERROR(
+          view.ReadKeys(begin, end, block.data(), UnfitKeys::kRefuse, table.chunk_begin(c)));
       for (size_t i = begin; i < end; ++i) {
         const KeyView& key = block[i - begin];
         const size_t row = table.chunk_begin(c) + i;

@@ -204,6 +204,7 @@ void AddInspect(CLI::App& app, Session& session) {
   auto flags = std::make_shared<InspectFlags>();
   verb->add_option("MODEL", flags->model, "A model's file")->required();
   CLI::App* choice = verb->add_option_group("Show one of", "the summary if none is named");
+  choice->footer("");
   choice->add_flag("--summary", flags->summary, "Loss, classes, size, parameters, digest");
   choice->add_flag("--features", flags->features, "Features, their kinds and categories");
   flags->importance_option =

@@ -195,19 +195,21 @@ TEST(MakeDataset, RefusesBadLabels) {
   EXPECT_EQ(with_label(Numbers{1, 2, -kInf}, false),
             "column \"y\", row 3: the label is infinite. Remove such rows, or fill them in.");
   EXPECT_EQ(with_label(Strings{"a", "b"}, false),
-            "column \"y\" holds strings, but regression needs numbers. Use --task classification, "
-            "or another label.");
+            "column \"y\" holds strings, but regression needs numbers. Train a classification "
+            "(--task classification, HistGradientBoostingClassifier), or take another label.");
   EXPECT_EQ(with_label(std::vector<std::optional<std::string>>{"a", "b", std::nullopt}, true),
             "column \"y\", row 3: the label is missing. Remove such rows, or fill them in.");
   EXPECT_EQ(with_label(Strings{"a", "a"}, true),
             "column \"y\" has only one class, \"a\". A classifier needs at least two.");
-  EXPECT_NE(with_label(Numbers{1, 0.5}, true).find("column \"y\" is a label of classes: "),
-            std::string::npos);
+  EXPECT_EQ(
+      with_label(Numbers{1, 0.5}, true)
+          .find("column \"y\" is a label of classes: column \"y\", row 2: as a category, 0.5"),
+      0);
   std::vector<int64_t> many;
   for (size_t i = 0; i <= kMaxClasses; ++i) many.push_back(static_cast<int64_t>(i));
   EXPECT_EQ(with_label(many, true),
-            "column \"y\" has more than 1000 classes. Is it a number to predict? Then use --task "
-            "regression.");
+            "column \"y\" has more than 1000 classes. Is it a number to predict? Then train a "
+            "regression (--task regression, HistGradientBoostingRegressor).");
   many.pop_back();
   EXPECT_EQ(with_label(many, true), "no error");
   EXPECT_EQ(with_label(Numbers{}, false), "the table has no rows.");

@@ -32,8 +32,9 @@ Result<std::vector<double>> ReadTargets(const Context& context, const Table& tab
   const Field& field = table.schema().fields[column];
   if (!IsNumeric(field.type))
     return DataError(Quoted(field.name) +
-                     " holds strings, but regression needs numbers. Use --task classification, or "
-                     "another label.");
+                     " holds strings, but regression needs numbers. Train a classification (--task "
+                     "classification, "
+                     "HistGradientBoostingClassifier), or take another label.");
   std::vector<double> targets(table.num_rows());
   RAMET_RETURN_IF_ERROR(
       VisitNumbers(context, table, column, [&](size_t row, double value) -> Status {
@@ -66,7 +67,9 @@ Result<ClassLabels> ReadClasses(const Context& context, const Table& table, size
     for (size_t begin = 0; begin < view.length(); begin += kRowsPerBlock) {
       const size_t end = std::min(view.length(), begin + kRowsPerBlock);
       if (context.Cancelled()) return StoppedReading();
-      if (Status status = view.ReadKeys(begin, end, block.data()); !status.ok()) {
+      if (Status status =
+              view.ReadKeys(begin, end, block.data(), UnfitKeys::kRefuse, table.chunk_begin(c));
+          !status.ok()) {
         Error error = status.TakeError();
         error.message = name + " is a label of classes: " + error.message;
         return error;
@@ -83,7 +86,8 @@ Result<ClassLabels> ReadClasses(const Context& context, const Table& table, size
                            ToString(key) + "\" does not occur in the training data.");
         if (index.size() > kMaxClasses)
           return DataError(name + " has more than " + std::to_string(kMaxClasses) +
-                           " classes. Is it a number to predict? Then use --task regression.");
+                           " classes. Is it a number to predict? Then train a regression (--task "
+                           "regression, HistGradientBoostingRegressor).");
         labels[row] = entry->second;
       }
     }

@@ -359,8 +359,8 @@ TEST(Parts, ThatCouldNotBeOneTableAreRefused) {
     return TestTable().Add("x", values).Add("y", values);
   };
   EXPECT_EQ(MergeError(many(some), many(others), classes),
-            "column \"y\" has more than 1000 classes. Is it a number to predict? Then use --task "
-            "regression.");
+            "column \"y\" has more than 1000 classes. Is it a number to predict? Then train a "
+            "regression (--task regression, HistGradientBoostingRegressor).");
 }
 
 // All the rows that were likely to be in the sample weigh zero.

@@ -35,7 +35,8 @@ Result<SortedCounts> CountKeys(const Context& context, const Table& table, size_
     for (size_t begin = 0; begin < view.length(); begin += kRowsPerBlock) {
       const size_t end = std::min(view.length(), begin + kRowsPerBlock);
       if (context.Cancelled()) return CancelledError("stopped while counting categories");
-      if (Status status = view.ReadKeys(begin, end, block.data()); !status.ok()) {
+      if (Status status = view.ReadKeys(begin, end, block.data(), UnfitKeys::kRefuse, first_row);
+          !status.ok()) {
         Error error = status.TakeError();
         error.message = Quoted(view.name()) + ": " + error.message;
         return error;
@@ -277,7 +278,8 @@ Result<Survey> Merge(const Survey& a, const Survey& b) {
                                [](WeightFacts& into, const WeightFacts& from) { Add(into, from); });
   if (merged.classes.size() > kMaxClasses)
     return DataError(Quoted(merged.label.name) + " has more than " + std::to_string(kMaxClasses) +
-                     " classes. Is it a number to predict? Then use --task regression.");
+                     " classes. Is it a number to predict? Then train a regression (--task "
+                     "regression, HistGradientBoostingRegressor).");
   return merged;
 }
 

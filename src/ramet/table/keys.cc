@@ -190,7 +190,8 @@ CategoryKey KeyView::ToKey() const {
   return std::string(string);
 }
 
-Status ColumnView::ReadKeys(size_t begin, size_t end, KeyView* out, UnfitKeys unfit) const {
+Status ColumnView::ReadKeys(size_t begin, size_t end, KeyView* out, UnfitKeys unfit,
+                            size_t first_row) const {
   RAMET_CHECK(begin <= end && end <= length_);
   if (begin == end) return Status();
   const FloatingPointGuard guard;
@@ -215,7 +216,7 @@ Status ColumnView::ReadKeys(size_t begin, size_t end, KeyView* out, UnfitKeys un
     }
     const bool accepted = result.key.kind == KeyView::Kind::kOther && unfit == UnfitKeys::kOther;
     if (result.problem != nullptr && !accepted) {
-      return DataError("column \"" + name() + "\", row " + std::to_string(row) +
+      return DataError("column \"" + name() + "\", row " + std::to_string(first_row + row + 1) +
                        ": as a category, " + *result.problem + ".");
     }
     out[row - begin] = result.key;

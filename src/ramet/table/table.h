@@ -146,10 +146,10 @@ class ColumnView {
   // (end - begin floats) where it is not contiguous.
   const float* Float32Values(size_t begin, size_t end, float* scratch) const;
 
-  // out[i - begin] = the category key of row i (T3; times are microseconds). An error names the row
-  // (0-based in the chunk) and the value.
-  Status ReadKeys(size_t begin, size_t end, KeyView* out,
-                  UnfitKeys unfit = UnfitKeys::kRefuse) const;
+  // out[i - begin] = the category key of row i (T3; times are microseconds). An error names the
+  // value, and the row of the table, counted from 1; `first_row` is the chunk's begin.
+  Status ReadKeys(size_t begin, size_t end, KeyView* out, UnfitKeys unfit = UnfitKeys::kRefuse,
+                  size_t first_row = 0) const;
 
   // True if some integer, or some decimal's digits read as one, exceed 2^53 in magnitude, so that
   // float64 may lose digits: worth a warning.

@@ -180,7 +180,7 @@ TEST(Chunk, RefusesStringsOutsideTheirBuffers) {
   const int32_t views[][4] = {{21, 0, 0, 1}, {21, 0, 2, 0},  {21, 0, -1, 0},
                               {-1, 0, 0, 0}, {21, 0, 0, -1}, {INT32_MAX, 0, 0, 0}};
   for (const auto& view : views) {
-    EXPECT_NE(error_of(0, view, view).find("column \"v\", row 0"), std::string::npos);
+    EXPECT_NE(error_of(0, view, view).find("column \"v\", row 1"), std::string::npos);
   }
   const int32_t backwards[] = {3, 1};
   const int32_t negative[] = {-3, 1};
