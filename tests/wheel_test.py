@@ -86,6 +86,16 @@ def has_licences(wheel: Path) -> bool:
     return {"LICENSE", "THIRD-PARTY-LICENSES.txt"} <= names
 
 
+def has_chart(wheel: Path) -> bool:
+    """What `ramet cluster` installs, file for file, and what it submits to Slurm."""
+    root = Path(__file__).resolve().parents[1]
+    chart = root / "deploy/helm/ramet"
+    wanted = {f"ramet/cluster/chart/{file.relative_to(chart)}" for file in chart.rglob("*") if file.is_file()}
+    wanted |= {f"ramet/cluster/slurm/{file.name}" for file in (root / "deploy/slurm").glob("*.sbatch")}
+    with zipfile.ZipFile(wheel) as archive:
+        return wanted <= set(archive.namelist())
+
+
 def fits(wheel: Path, python: str) -> bool:
     tag, abi = wheel.name.split("-")[2:4]
     program = "import sys; print(*sys.version_info[:2])"
@@ -103,6 +113,8 @@ def main() -> None:
             sys.exit(f"{wheel.name}: the tag is not {OLDEST_GLIBC}: see bindings/old_glibc.cc")
         if not has_licences(wheel):
             sys.exit(f"{wheel.name} lacks the licences of what it contains: see pyproject.toml")
+        if not has_chart(wheel):
+            sys.exit(f"{wheel.name} lacks parts of deploy/: see bindings/CMakeLists.txt")
         for python in pythons:
             if not fits(wheel, python):
                 continue
