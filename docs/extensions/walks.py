@@ -10,6 +10,8 @@ right below one of them is what it prints, where `...` stands for any text. A co
     <!-- until: Ctrl-C -->            the command stays; once it has printed these words, Ctrl-C is pressed
     <!-- not run: a cloud's account --> with the reason: shown to the reader, counted and printed by the test
 
+A page that takes something for granted says what, once, and how the test makes it: `<!-- before: COMMANDS -->`.
+
 Other languages than these, and text that belongs to no command, are shown only. Three tests use this: tests/deploy
 (every block is run, checked, or says why not; the chart takes the values), python/tests (options exist), tests/e2e.
 """
@@ -50,6 +52,12 @@ class Block:
         text = re.sub(r"<<-?\s*'?(\w+)'?([^\n]*)\n.*?^\s*\1$", r"\2", self.text, flags=re.M | re.S)
         lines = text.replace("\\\n", " ").splitlines()
         return [line for raw in lines if (line := re.sub(r"(^|\s)#.*$", "", raw).strip())]
+
+
+def before(page: Path) -> str:
+    """The commands that make what the page takes for granted."""
+    found = re.search(r"<!-- before:(.*?)-->", page.read_text(encoding="utf-8"), re.S)
+    return found[1].strip() if found else ""
 
 
 def blocks(page: Path) -> list[Block]:

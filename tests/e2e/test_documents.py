@@ -23,7 +23,7 @@ import pytest
 from world import ROOT, World
 
 sys.path.insert(0, str(ROOT / "docs" / "extensions"))
-from walks import PAGES, RUN, Block, blocks
+from walks import PAGES, RUN, Block, before, blocks
 
 # The page on Slurm is followed by tests/slurm.
 WALKED = [
@@ -35,6 +35,9 @@ OUTPUT = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 @pytest.mark.parametrize("page", WALKED, ids=lambda page: page.stem)
 def test_a_page_is_followed(page: Path, reader: Reader, counted: Counter[str]) -> None:
+    if setting := before(page):
+        printed, code = reader.run(Block(page, 0, "bash", setting))
+        assert code == 0, f"{page.name}: what it takes for granted\n{setting}\n{printed}"
     for block in blocks(page):
         if block.not_run:
             counted[f"{page.name}: not run: {block.not_run}"] += 1
@@ -116,14 +119,14 @@ class Reader:
 def reader(page: Path, tmp_path: Path, world: World) -> Iterator[Reader]:
     """With a kubeconfig of their own, which a page may change; their namespaces are deleted when they have left."""
     config = tmp_path / ".kubeconfig"
-    shutil.copyfile(world.kubeconfig, config)
+    shutil.copyfile(world.environment["KUBECONFIG"], config)
     shell = {
         "PATH": f"{Path(sys.executable).parent}:{world.environment['PATH']}",
         "KUBECONFIG": str(config),
         "IMAGE": world.image,
         "COLUMNS": "160",
     }
-    made = re.findall(r"^kubectl create namespace (\S+)", page.read_text(encoding="utf-8"), re.M)
+    made = re.findall(r"^ *kubectl create namespace (\S+)", page.read_text(encoding="utf-8"), re.M)
     _delete(made, world)  # of a run that was cut off
     yield Reader(tmp_path, {**world.environment, **shell})
     _delete(made, world)
