@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
 # Builds the image by deploy/image/Containerfile, without a daemon, and writes it as an OCI archive.
 #
-#   deploy/image/build.sh [--base rootfs|IMAGE] [--output FILE.tar] [--cuda]
+#   deploy/image/build.sh [--base rootfs|IMAGE] [--output FILE.tar] [--cuda] [--fresh]
 #
 #   --base rootfs   (the default) Debian 12 by mmdebstrap, which asks Debian's mirrors and no registry
 #   --base IMAGE    an image of a registry, say docker.io/library/debian:bookworm-slim
 #   --output FILE   build/image/ramet-VERSION.tar; import it by `ctr -n k8s.io images import FILE`, `docker load`, `podman load`
 #   --cuda          with cuDF, Dask-cuDF and Dask-CUDA (requirements-cuda.lock); build/image/ramet-cuda-VERSION.tar
+#   --fresh         all of it anew, Debian too, in a folder that is removed again: to compare its digest with the usual one
 #
-# The same sources, Debian packages and wheels make the same image, digest for digest: all times are SOURCE_DATE_EPOCH (that
-# of the last commit that changed what goes in). Everything lies in build/image; what was built before is not built again.
+# The same sources, wheels and Debian packages make the same image, digest for digest: all times in it are SOURCE_DATE_EPOCH,
+# by default a constant. Everything lies in build/image; what was built before is not built again.
 # Needs root, and Debian's buildah and mmdebstrap, which it installs.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -19,13 +20,14 @@ fail() { echo "build.sh: $1" >&2; exit "${2:-1}"; }
 version=$(sed -nE 's/.*project\(ramet VERSION ([0-9.]+).*/\1/p' CMakeLists.txt)
 python=$PWD/.venv/bin/python3
 folder=$PWD/build/image
-base=rootfs name=ramet lock=requirements.lock output=
+base=rootfs name=ramet lock=requirements.lock output='' fresh=''
 while (($#)); do
   case $1 in
     --base) base=${2:?--base needs rootfs or an image} && shift ;;
     --output) output=$(realpath -m "${2:?--output needs a file}") && shift ;;
     --cuda) name=ramet-cuda lock=requirements-cuda.lock ;;
-    *) fail "$1 is unknown. Usage: build.sh [--base rootfs|IMAGE] [--output FILE.tar] [--cuda]" 2 ;;
+    --fresh) fresh=yes ;;
+    *) fail "$1 is unknown. Usage: build.sh [--base rootfs|IMAGE] [--output FILE.tar] [--cuda] [--fresh]" 2 ;;
   esac
   shift
 done
@@ -41,9 +43,12 @@ if ((${#missing[@]})); then
     >"$folder/apt.log" 2>&1 || fail "apt-get could not install ${missing[*]}: see $folder/apt.log"
 fi
 
-# The images' times: in a source tree without git, the version's.
-SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct -- deploy/image examples python src 2>/dev/null || true)}
 export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-1767225600}
+wheelhouse=$folder/wheelhouse
+if [[ $fresh ]]; then
+  folder=$(mktemp -d "$folder/fresh.XXXXXX")
+  trap 'rm -rf "$folder"' EXIT
+fi
 
 # A storage of its own: nothing of the machine's other images is touched, and `rm -r build/image` removes all of it.
 export STORAGE_DRIVER=${STORAGE_DRIVER:-overlay}
@@ -52,11 +57,11 @@ store=(buildah --root "$folder/storage" --runroot "$folder/run")
 base_of_debian() { # -> localhost/debian:bookworm
   local rootfs=$folder/debian-bookworm.tar container
   if [[ ! -f $rootfs ]]; then
-    mmdebstrap --quiet --variant=minbase bookworm "$rootfs.part" \
+    mmdebstrap --quiet --variant=minbase bookworm "$folder/part.tar" \
       "deb http://deb.debian.org/debian bookworm main" \
       "deb http://deb.debian.org/debian bookworm-updates main" \
       "deb http://deb.debian.org/debian-security bookworm-security main" || fail "mmdebstrap failed"
-    mv "$rootfs.part" "$rootfs"
+    mv "$folder/part.tar" "$rootfs"
   fi
   if ! "${store[@]}" images --quiet localhost/debian:bookworm >/dev/null 2>&1; then
     container=$("${store[@]}" from scratch)
@@ -68,16 +73,16 @@ base_of_debian() { # -> localhost/debian:bookworm
 
 wheels() { # the locked packages, fetched once
   local list=deploy/image/$1
-  if [[ ! -f $folder/wheelhouse/.$1 || $list -nt $folder/wheelhouse/.$1 ]]; then
-    "$python" -m pip download --quiet --disable-pip-version-check --require-hashes --no-deps --dest "$folder/wheelhouse" \
+  if [[ ! -f $wheelhouse/.$1 || $list -nt $wheelhouse/.$1 ]]; then
+    "$python" -m pip download --quiet --disable-pip-version-check --require-hashes --no-deps --dest "$wheelhouse" \
       --requirement "$list"
-    touch "$folder/wheelhouse/.$1"
+    touch "$wheelhouse/.$1"
   fi
 }
 
 [[ $base != rootfs ]] || base_of_debian
 ls build/wheels/ramet-"$version"-*.whl >/dev/null 2>&1 || fail "there is no wheel of version $version in build/wheels. Run \`make wheel\` first."
-mkdir -p "$folder/wheelhouse"
+mkdir -p "$wheelhouse"
 wheels requirements-build.lock
 wheels "$lock"
 

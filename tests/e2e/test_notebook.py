@@ -1,4 +1,4 @@
-"""Notebooks in the cluster, in a real browser: the chart's, where the tutorial trains on the cluster, and Kubeflow's."""
+"""Notebooks in the cluster, in a real browser: the chart's, where the tutorial trains on it, and Kubeflow's."""
 
 from __future__ import annotations
 
