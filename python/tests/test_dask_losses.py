@@ -16,6 +16,7 @@ import pytest
 
 pytest.importorskip("distributed")
 
+import dask
 from dask_chaos import Playground
 from distributed import Client, LocalCluster, wait
 from distributed.security import Security
@@ -309,14 +310,17 @@ def test_over_dasks_own_connections(client):
     assert {known[0][0], known[1][0]} <= lost
 
 
-def test_members_without_a_port_go_on_over_dasks_connections(caplog):
-    """Two members on one host, and one port."""
+@pytest.mark.parametrize("who_says", ["client", "worker"])
+def test_members_without_a_port_go_on_over_dasks_connections(who_says, caplog):
+    """Two members on one host, and one port. A worker's own configuration counts where the client's is silent."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     job = FitJob(parameters(max_iter=8))
-    with threads(2) as client, caplog.at_level("WARNING", "ramet.dask"):
-        outcome = fit(client, FOUR, {}, job, replace(OPTIONS, ports=str(port)))
+    options = replace(OPTIONS, ports=str(port)) if who_says == "client" else OPTIONS
+    of_workers = dask.config.set({"ramet.ports": str(port)} if who_says == "worker" else {})
+    with of_workers, threads(2) as client, caplog.at_level("WARNING", "ramet.dask"):
+        outcome = fit(client, FOUR, {}, job, options)
     assert outcome.result.model.digest == expected(job)
     assert f"no port of ports='{port}' is free" in caplog.text
 

@@ -24,9 +24,10 @@ import resource
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import dask
 from distributed import get_worker, secede
 from distributed.core import Status
 from distributed.protocol.pickle import dumps
@@ -168,6 +169,17 @@ async def so_far(fit: str, epoch: int, rounds: int, dask_worker: Any) -> tuple[i
     return member.snapshot if member.snapshot and member.snapshot[0] > rounds else None
 
 
+def of_this_host(options: FitOptions) -> FitOptions:
+    """Where a member listens its own host knows: what the client leaves open, the worker's configuration says."""
+
+    def own(name: str) -> str:
+        return str(dask.config.get(f"ramet.{name}", ""))
+
+    if not options.interface and not options.host:
+        options = replace(options, interface=own("interface"), host=own("host"))
+    return options if options.ports else replace(options, ports=own("ports"))
+
+
 # ----------------------------------------------------------------------------------------------------------------------
 class Member:
     def __init__(self, order: Order, worker: Any) -> None:
@@ -238,6 +250,7 @@ class Member:
         if options.channel == "comm":
             self._carrier = Carrier(self.worker, order.fit, order.epoch, order.rank, order.size, options.silent_after)
             return self.worker.address, 0
+        options = of_this_host(options)
         host = options.host or (get_ip_interface(options.interface) if options.interface else self.worker.ip)
         bind = host if options.host or options.interface or host.startswith("127.") else "0.0.0.0"
         tls = tls_of(self.worker.security, options.channel, self.worker.address)
