@@ -37,7 +37,7 @@ struct ClusterFlags {
 // A training as the host is told of it.
 struct ClusterTraining {
   ClusterFlags cluster;
-  std::string threads;                    // of --threads; empty: left out
+  std::string threads;  // of --threads; empty: left out
   // In order; `valid` may be empty. Listed, or, if FilesAreElsewhere(), as they were given.
   std::vector<std::string> files, valid;
   ReadOptions read;
