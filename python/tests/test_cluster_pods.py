@@ -210,6 +210,18 @@ STARTING = [
 
 BY_EVENTS = [
     (
+        "image",
+        "lacks what is to run",
+        "--image",
+        event("Unhealthy", 'Startup probe errored: exec: "python": executable file not found in $PATH: unknown'),
+    ),
+    (
+        "not-ready",
+        "(Startup probe failed)",
+        "logs",
+        event("Unhealthy", "(combined from similar events): Startup probe failed: Traceback: refused"),
+    ),
+    (
         "volume",
         'secret "ramet-tls" not found',
         "exists",
@@ -308,6 +320,21 @@ def test_the_newest_event_counts():
         ).kind
         == "volume"
     )
+
+
+def test_of_several_resources_the_one_that_no_node_has_is_told():
+    message = NONE_HERE + "2 Insufficient cpu, 2 Insufficient memory. no new claims to deallocate, preemption: 0/2 no"
+    cause = explain(pod(scheduled=message, requests={"cpu": "1", "memory": "600Gi"}), around())
+    assert cause.kind == "too-large-memory"
+    cause = explain(pod(scheduled=message, requests={"cpu": "1", "memory": "1Gi"}), around())
+    assert cause.what.endswith("2 Insufficient cpu, 2 Insufficient memory.")
+
+
+def test_a_container_that_crashed_is_told_of_while_it_tries_again():
+    again = {"state": {"running": {}}, "last": ended(2), "phase": "Running"}
+    once, twice = explain(pod(restarts=1, **again), around()), explain(pod(restarts=2, **again), around())
+    assert once.kind == twice.kind == "crash"
+    assert math.inf > once.patience > twice.patience
 
 
 def test_an_autoscaler_at_work_is_waited_for():

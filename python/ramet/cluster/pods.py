@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ramet.cluster.api import COMPONENT, Object
 from ramet.cluster.members import is_ready
@@ -175,11 +175,13 @@ def _container(container: Object) -> Cause | None:
     if ended and ended.get("exitCode"):
         return _crash(container, ended)
     last = container.get("lastState", {}).get("terminated")
-    if last and not container.get("ready") and container.get("restartCount", 0) > 1:
-        return _crash(container, last)
+    if last and last.get("exitCode") and not container.get("ready"):  # it tries again
+        cause = _crash(container, last)
+        return cause if container.get("restartCount", 0) > 1 else replace(cause, patience=LATER)
     return None
 
 
+_LACKING = re.compile("executable file not found|no such file or directory")
 _WRONG_IMAGE = "Name the right one with --image REPOSITORY:TAG"
 
 
@@ -224,7 +226,7 @@ def _not_created(message: str) -> Cause:
             "Use an image with a numeric USER, as Ramet's has.",
             SOON,
         )
-    if re.search(r"executable file not found|no such file or directory", message):
+    if _LACKING.search(message):
         return Cause(
             "image",
             f"its image lacks what is to run: {_short(message)}.",
@@ -252,7 +254,7 @@ def _crash(container: Object, ended: Object) -> Cause:
     return Cause(
         "crash",
         f"container {name} ended with exit code {code}{again}{said}.",
-        "What it last said stands below, and in `ramet cluster logs POD --previous`.",
+        "Correct what its last words complain of (`ramet cluster logs --previous`).",
         SOON,
     )
 
@@ -270,8 +272,12 @@ def _by_events(events: Sequence[Object]) -> Cause | None:
             return Cause("sandbox", f"its node cannot start it: {message}.", "Look at that node's network plugin.")
         if reason == "Pulling":
             return Cause("pulling", "its image is being pulled.", "", NEVER)
+        if reason == "Unhealthy" and _LACKING.search(event["message"]):
+            return Cause("image", f"its image lacks what is to run: {_root(message)}.", f"{_WRONG_IMAGE}.", SOON)
         if reason == "Unhealthy":
-            probe = message.split(":")[0]  # behind it stands how the probe's program failed
+            probe = re.sub(r"^\(combined from similar events\): ", "", message).split(":")[
+                0
+            ]  # behind it stands how the probe's program failed
             return Cause("not-ready", f"it runs, and does not answer yet ({probe}).", _ANSWER, 2 * LATER)
     return None
 

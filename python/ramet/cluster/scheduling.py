@@ -60,16 +60,17 @@ def unschedulable(pod: Object, message: str, events: Iterable[Object], nodes: Se
     for event in latest_first(events):
         if event.get("reason") in ("TriggeredScaleUp", "Nominated"):
             return Cause("scaling", f"the cluster adds nodes for it: {event['message']}.", patience=NEVER)
-    sentence = message.split(" preemption:")[0].rstrip(". ") + "."
-    for resource in re.findall(r"Insufficient ([\w./-]*\w)", message):
-        if resource == GPU:
-            return _too_few_gpus(pod, nodes, sentence)
+    sentence = re.sub(r"\.? (preemption:|no new claims to deallocate).*", "", message, flags=re.S).rstrip(".") + "."
+    lacking = re.findall(r"Insufficient ([\w./-]*\w)", message)
+    if GPU in lacking:
+        return _too_few_gpus(pod, nodes, sentence)
     for pattern, kind, remedy in _REASONS:
         match = re.search(pattern, message)
         if match:
             return Cause(kind, f"no node takes it: {sentence}", remedy.format(*match.groups()))
-    for resource in re.findall(r"Insufficient ([\w./-]*\w)", message):
-        return _too_small(pod, resource, nodes, sentence)
+    causes = [_too_small(pod, resource, nodes, sentence) for resource in lacking]
+    if causes:
+        return min(causes, key=lambda cause: cause.patience)  # what no node can ever give first
     return Cause("unschedulable", f"no node takes it: {sentence}", "Look at the nodes: `kubectl describe nodes`.")
 
 
@@ -133,6 +134,7 @@ def _too_few_gpus(pod: Object, nodes: Sequence[Object], sentence: str) -> Cause:
             f"it asks for {_count(wanted, 'GPU')}, and no node of the cluster offers any ({GPU}).",
             "Install NVIDIA's GPU operator or device plugin on nodes that have GPUs (`ramet doctor --cluster` looks), "
             "or use --gpus-per-worker 0.",
+            SOON,
         )
     if max(there) < wanted:
         return Cause(
@@ -157,6 +159,7 @@ def _too_small(pod: Object, resource: str, nodes: Sequence[Object], sentence: st
             f"it asks for {amount(wanted, resource)} of {resource}, and the largest node offers "
             f"{amount(most, resource)}.",
             f"Ask for less with {flag}, or add larger nodes.",
+            SOON,
         )
     return Cause(
         f"full-{resource}",
