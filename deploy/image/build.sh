@@ -13,10 +13,14 @@
 # by default a constant. Everything lies in build/image; what was built before is not built again.
 # Needs root, and Debian's buildah and mmdebstrap, which it installs.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 fail() { echo "build.sh: $1" >&2; exit "${2:-1}"; }
 
+[[ $(id -u) == 0 ]] || fail "only root may make a root file system with all its owners. Run it by sudo."
+# buildah leaves its layers mounted: in a mount namespace of this script's own they go with it.
+[[ ${RAMET_IMAGE_MOUNTS:-} ]] || RAMET_IMAGE_MOUNTS=own exec unshare --mount --propagation private "$0" "$@"
+
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 version=$(sed -nE 's/.*project\(ramet VERSION ([0-9.]+).*/\1/p' CMakeLists.txt)
 python=$PWD/.venv/bin/python3
 folder=$PWD/build/image
@@ -38,11 +42,11 @@ mkdir -p "$folder"
 missing=()
 for package in buildah mmdebstrap; do command -v $package >/dev/null || missing+=("$package"); done
 if ((${#missing[@]})); then
-  [[ $(id -u) == 0 ]] || fail "${missing[*]} is not installed. Install it, or run this as root."
   { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${missing[@]}"; } \
     >"$folder/apt.log" 2>&1 || fail "apt-get could not install ${missing[*]}: see $folder/apt.log"
 fi
 
+rm -rf "$folder/run" # which says what is mounted
 export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-1767225600}
 wheelhouse=$folder/wheelhouse
 if [[ $fresh ]]; then
@@ -57,7 +61,8 @@ store=(buildah --root "$folder/storage" --runroot "$folder/run")
 base_of_debian() { # -> localhost/debian:bookworm
   local rootfs=$folder/debian-bookworm.tar container
   if [[ ! -f $rootfs ]]; then
-    mmdebstrap --quiet --variant=minbase bookworm "$folder/part.tar" \
+    mmdebstrap --quiet --variant=minbase --dpkgopt='path-exclude=/usr/share/doc/*' \
+      --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' bookworm "$folder/part.tar" \
       "deb http://deb.debian.org/debian bookworm main" \
       "deb http://deb.debian.org/debian bookworm-updates main" \
       "deb http://deb.debian.org/debian-security bookworm-security main" || fail "mmdebstrap failed"
