@@ -127,6 +127,15 @@ def test_claims_of_before_are_taken_as_they_are():
     assert storage["data"]["accessMode"] == "ReadWriteOnce" and storage["oneNode"] is True
 
 
+def test_a_claim_that_is_there_keeps_its_class():
+    kept = {"data": claim("ramet-data", storage_class="old", phase="Bound")}
+    storage = values(found(claims=kept))["storage"]
+    assert (storage["data"]["storageClass"], storage["models"]["storageClass"]) == ("old", "other")
+    with pytest.raises(ClusterError, match=r"claim ramet-data .* class old, .* changed to files.*--name"):
+        values(found(classes=[SHARED], claims=kept), storage_class="files")
+    assert values(found(claims=kept), nfs="a:/b")["storage"]["data"]["nfs"]["server"] == "a"
+
+
 @pytest.mark.parametrize(
     ("image", "repository", "tag", "digest"),
     [

@@ -330,11 +330,11 @@ def test_of_several_resources_the_one_that_no_node_has_is_told():
     assert cause.what.endswith("2 Insufficient cpu, 2 Insufficient memory.")
 
 
-def test_a_container_that_crashed_is_told_of_while_it_tries_again():
-    again = {"state": {"running": {}}, "last": ended(2), "phase": "Running"}
-    once, twice = explain(pod(restarts=1, **again), around()), explain(pod(restarts=2, **again), around())
-    assert once.kind == twice.kind == "crash"
-    assert math.inf > once.patience > twice.patience
+def test_a_container_that_crashed_is_told_of_while_it_tries_again_and_given_longer():
+    trying = explain(pod(restarts=2, state={"running": {}}, last=ended(2), phase="Running"), around())
+    backing_off = explain(pod(restarts=2, state=waiting("CrashLoopBackOff"), last=ended(2)), around())
+    assert trying.kind == backing_off.kind == "crash"
+    assert math.inf > trying.patience > backing_off.patience
 
 
 def test_an_autoscaler_at_work_is_waited_for():
@@ -346,6 +346,7 @@ def test_an_autoscaler_at_work_is_waited_for():
 def test_a_ready_pod_has_no_cause_and_an_ending_one_is_waited_for():
     up = pod(phase="Running", ready=True, state={"running": {}}, last=ended(137, "OOMKilled"), restarts=7)
     assert explain(up, around()) is None
+    assert explain(pod(phase="Succeeded", state=ended(0, "Completed")), around()) is None
     up["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
     assert explain(up, around()).patience == math.inf
     lost = pod(node="n9", phase="Running", state={"running": {}})

@@ -117,15 +117,24 @@ def _storage(wishes: Wishes, findings: Findings, result: Plan) -> None:
         for folder in FOLDERS:
             _set(values, f"storage.{folder}", {"enabled": True, "nfs": {"server": server, "path": path}})
         result.remarks.append(f"/data, /models and /checkpoints are all {wishes.nfs}")
-    elif not _keep_claims(findings, result):
-        _new_claims(wishes, findings, result)
+    else:
+        kept = _keep_claims(wishes, findings, result)
+        if len(kept) < len(FOLDERS):
+            _new_claims(wishes, findings, result, [folder for folder in FOLDERS if folder not in kept])
 
 
-def _keep_claims(findings: Findings, result: Plan) -> bool:
-    """Take what an earlier release left, as it is: a claim cannot be changed."""
+def _keep_claims(wishes: Wishes, findings: Findings, result: Plan) -> list[str]:
+    """Take what is there already, or an earlier release left, as it is: a claim cannot be changed."""
     kept = [folder for folder in FOLDERS if folder in findings.claims]
     for folder in kept:
         spec = findings.claims[folder]["spec"]
+        if wishes.storage_class not in (None, spec.get("storageClassName")):
+            raise ClusterError(
+                f"claim {findings.claims[folder]['metadata']['name']} is there already, of storage class "
+                f"{spec.get('storageClassName')}, which cannot be changed to {wishes.storage_class}.",
+                "Leave --storage-class out to go on with it, choose another --name, or delete it first "
+                "(`ramet cluster down` does, with its data).",
+            )
         claim = {
             "enabled": True,
             "size": spec["resources"]["requests"]["storage"],
@@ -137,7 +146,7 @@ def _keep_claims(findings: Findings, result: Plan) -> bool:
             _set(result.values, "storage.oneNode", True)
     if kept:
         result.remarks.append(f"the volumes of before are taken again: {', '.join(kept)}")
-    return bool(kept)
+    return kept
 
 
 _OTHERWISE = (
@@ -145,11 +154,12 @@ _OTHERWISE = (
 )
 
 
-def _new_claims(wishes: Wishes, findings: Findings, result: Plan) -> None:
+def _new_claims(wishes: Wishes, findings: Findings, result: Plan, folders: list[str]) -> None:
     chosen = _choose_class(wishes, findings)
     shared = can_share(chosen) if chosen else None
     name = chosen["metadata"]["name"] if chosen else wishes.storage_class or ""
-    if wishes.one_node or (findings.has_one_node and shared is not True):
+    bound = result.values.get("storage", {}).get("oneNode", False)  # by a volume of before
+    if wishes.one_node or bound or (findings.has_one_node and shared is not True):
         mode, one_node = "ReadWriteOnce", True
     elif shared is False:
         raise ClusterError(
@@ -159,7 +169,7 @@ def _new_claims(wishes: Wishes, findings: Findings, result: Plan) -> None:
         )
     else:
         mode, one_node = "ReadWriteMany", False
-    for folder in FOLDERS:
+    for folder in folders:
         claim = {"enabled": True, "accessMode": mode, "storageClass": name}
         _set(result.values, f"storage.{folder}", claim)
     _set(result.values, "storage.oneNode", one_node)

@@ -45,9 +45,9 @@ class Surroundings:
 
 def explain(pod: Object, around: Surroundings) -> Cause | None:
     """Why `pod` is not up; None if it is, or nothing speaks against waiting."""
-    if is_ready(pod):
-        return None
     status = pod.get("status", {})
+    if is_ready(pod) or status.get("phase") == "Succeeded":
+        return None
     if "deletionTimestamp" in pod["metadata"]:
         return _ending(pod, around)
     if status.get("phase") == "Failed":
@@ -175,9 +175,8 @@ def _container(container: Object) -> Cause | None:
     if ended and ended.get("exitCode"):
         return _crash(container, ended)
     last = container.get("lastState", {}).get("terminated")
-    if last and last.get("exitCode") and not container.get("ready"):  # it tries again
-        cause = _crash(container, last)
-        return cause if container.get("restartCount", 0) > 1 else replace(cause, patience=LATER)
+    if last and last.get("exitCode") and not container.get("ready"):
+        return replace(_crash(container, last), patience=LATER)  # it tries again
     return None
 
 

@@ -112,7 +112,8 @@ def _workload(maker: Object) -> Workload:
 
 
 def _explain(kubernetes: Kubernetes, name: str, state: State, makers: list[Object]) -> None:
-    waiting = [pod for pod in state.pods if not is_ready(pod) and component_of(pod) != "job"]
+    # What a job or a test has come to is no matter of the cluster's.
+    waiting = [pod for pod in state.pods if not is_ready(pod) and component_of(pod) not in ("job", "check")]
     short = [
         maker for maker, workload in zip(makers, state.workloads, strict=True) if _has_too_few(workload, state.pods)
     ]
