@@ -108,7 +108,7 @@ test-docs: docs
 image: wheel  ## build/image: the container image as an OCI archive, made without a daemon or a registry
 	@deploy/image/build.sh
 
-image-check: image  ## the image for real: any user, read-only root, empty home; JupyterLab in a browser, the tutorial in it
+image-check: python image  ## the image for real: any user, read-only root, empty home; JupyterLab in a browser, the tutorial in it
 	@scripts/bootstrap.sh tests/image/requirements.txt
 	@$(PYTHON) -m pytest tests/image
 
