@@ -135,7 +135,7 @@ def test_the_check_runs_only_when_asked(objects: list[Object]) -> None:
 
 def test_gpus_are_asked_for_and_limited_alike() -> None:
     objects = render({"worker": {"gpus": 2}, "notebook": {"enabled": True, "gpus": 1}})
-    for component, gpus in (("worker", 2), ("notebook", 1), ("scheduler", None)):
+    for component, gpus in (("worker", "2"), ("notebook", "1"), ("scheduler", None)):
         made = pod(objects, component)
         resources = made.main["resources"]
         assert resources["requests"].get("nvidia.com/gpu") == resources["limits"].get("nvidia.com/gpu") == gpus

@@ -30,6 +30,7 @@ def test_every_container_says_what_it_takes(objects: list[Object]) -> None:
         for container in pod.containers:
             for amounts in (container["resources"]["requests"], container["resources"]["limits"]):
                 assert amounts["memory"] and amounts["cpu"], (pod.owner, container["name"])
+                assert all(isinstance(amount, str) for amount in amounts.values()), "a DaskCluster takes no numbers"
 
 
 def test_requests_do_not_exceed_limits(objects: list[Object]) -> None:

@@ -34,7 +34,7 @@ containers:
       {{- include "ramet.health" 8787 | nindent 6 }}
       periodSeconds: 60
       failureThreshold: 10
-    resources: {{- toYaml .Values.scheduler.resources | nindent 6 }}
+    resources: {{- include "ramet.resources" .Values.scheduler | trim | nindent 6 }}
     {{- include "ramet.mounts" $part | nindent 4 }}
   {{- if .Values.monitoring.enabled }}
   {{- include "ramet.metrics" (dict "root" . "port" 8787) | nindent 2 }}
@@ -98,7 +98,7 @@ containers:
       {{- include "ramet.health" 8790 | nindent 6 }}
       periodSeconds: 60
       failureThreshold: 10
-    resources: {{- include "ramet.resources" .Values.worker | nindent 6 }}
+    resources: {{- include "ramet.resources" .Values.worker | trim | nindent 6 }}
     {{- include "ramet.mounts" $part | nindent 4 }}
   {{- if .Values.monitoring.enabled }}
   {{- include "ramet.metrics" (dict "root" . "port" 8790) | nindent 2 }}

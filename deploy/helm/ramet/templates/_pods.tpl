@@ -68,14 +68,17 @@ securityContext:
   capabilities: {drop: [ALL]}
 {{- end -}}
 
-{{/* (dict resources gpus) */}}
+{{/* (dict resources gpus): amounts as text, for the DaskCluster knows no numbers */}}
 {{- define "ramet.resources" -}}
-{{- $resources := deepCopy .resources -}}
-{{- if .gpus -}}
-{{- $gpus := dict "nvidia.com/gpu" (int .gpus) -}}
-{{- $resources = merge (dict "requests" $gpus "limits" (deepCopy $gpus)) $resources -}}
-{{- end -}}
-{{- toYaml $resources -}}
+{{- range $kind := list "requests" "limits" }}
+{{ $kind }}:
+  {{- range $name, $amount := index $.resources $kind | default dict }}
+  {{ $name }}: {{ $amount | toString | quote }}
+  {{- end }}
+  {{- with $.gpus }}
+  nvidia.com/gpu: {{ . | toString | quote }}
+  {{- end }}
+{{- end }}
 {{- end -}}
 
 {{/* root -> how a member or client finds and trusts the others. No secret is in it. */}}
