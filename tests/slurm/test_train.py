@@ -31,7 +31,7 @@ def rounds_begun(job: Job) -> list[int]:
     """With which round each run began, by the first line of progress after "training"."""
     lines = job.log.splitlines()
     after = [lines[i + 1] for i, line in enumerate(lines[:-1]) if line.startswith("training on")]
-    return [int(line.split()[1].split("/")[0]) for line in after if line.startswith("round")]
+    return [int(line.split()[1].split("/")[0].replace(",", "")) for line in after if line.startswith("round")]
 
 
 def test_three_nodes_give_the_model_of_one(jobs: Jobs, alone: str) -> None:

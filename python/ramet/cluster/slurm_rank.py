@@ -57,16 +57,24 @@ def dask_setup(worker: Any) -> None:
 
 
 class Stop:
-    """The first signal stops what this process does; the ones after it do nothing."""
+    """The first signal stops what this process does, once it is `ready`; the ones after it do nothing."""
 
     def __init__(self) -> None:
         self.number = 0
+        self._ready = False
         for number in SIGNALS:
             signal.signal(number, self._hear)
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
         if not self.number:
             self.number = number
+            if self._ready:
+                raise KeyboardInterrupt
+
+    def ready(self) -> None:
+        """From now on, what runs can be interrupted; a signal that came before does it now."""
+        self._ready = True
+        if self.number:
             raise KeyboardInterrupt
 
     def deaf(self) -> None:
@@ -110,13 +118,9 @@ def _lead(role: str, folder: Path, place: Path, task: Task, name: str, arguments
     try:
         with _cluster(place, task, name, alone=role == "train" and task.tasks == task.on_node) as cluster:
             try:
-                code = _hold(cluster) if role == "hold" else _train(cluster, folder, place, task, arguments, stop)
+                code = _hold(cluster, stop) if role == "hold" else _train(cluster, folder, place, task, arguments, stop)
             finally:
                 stop.deaf()
-    except KeyboardInterrupt:  # before all were there
-        code = _stopped(stop.number, 0)
-        if role == "train":
-            _write(folder / OUTCOME, str(code))
     finally:
         stop.deaf()
         if role == "train":
@@ -171,11 +175,12 @@ def _wait_for_workers(cluster: Any, count: int) -> None:
         raise ClusterError("no worker came up.", "Their own messages are in the job's log.")
 
 
-def _hold(cluster: Any) -> int:
+def _hold(cluster: Any, stop: Stop) -> int:
     """Until a signal, or a client's shutdown."""
     from distributed.core import Status
 
     try:
+        stop.ready()
         while cluster.scheduler.status == Status.running:
             time.sleep(LOOK)
     except KeyboardInterrupt:
@@ -202,6 +207,7 @@ def _run(cluster: Any, folder: Path, place: Path, task: Task, arguments: list[st
     line, checkpoint = command_line(arguments, folder / "checkpoint.ramet", not first)
     before = _rounds(checkpoint)
     try:
+        stop.ready()
         _wait_for_workers(cluster, task.tasks)
         with dask.config.set(configuration_of(place / "tls")):
             code = run(["ramet", *line, "--scheduler-file", str(place / ADDRESS)])
@@ -320,6 +326,8 @@ async def _scheduler_address(file: Path) -> str:
     while time.monotonic() < end:
         if file.exists():
             return str(json.loads(file.read_text())["address"])
+        if (file.parents[1] / OUTCOME).exists():
+            raise ClusterError("the training was over before this rank's worker was there.")
         await asyncio.sleep(LOOK)
     raise ClusterError(
         f"{file}: the scheduler has not written it after {_patience():g} s.",
