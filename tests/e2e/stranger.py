@@ -74,16 +74,18 @@ async def outcome(attempt) -> str:
 
 
 async def main() -> None:
-    answers = {}
+    attempts = {}
     for address in sys.argv[1:]:
         plain = address.replace("tls://", "tcp://")
-        answers[address] = {
-            "no encryption": await outcome(talk(plain)),
-            "no certificate": await outcome(talk(address, ssl_context=context(False), require_encryption=True)),
-            "own certificate": await outcome(talk(address, ssl_context=context(True), require_encryption=True)),
-        }
+        attempts[address, "no encryption"] = talk(plain)
+        attempts[address, "no certificate"] = talk(address, ssl_context=context(False), require_encryption=True)
+        attempts[address, "own certificate"] = talk(address, ssl_context=context(True), require_encryption=True)
         if address.endswith(":8786"):
-            answers[address] |= {"join": await outcome(join(address)), "compute": await outcome(compute(address))}
+            attempts[address, "join"] = join(address)
+            attempts[address, "compute"] = compute(address)
+    answers: dict[str, dict[str, str]] = {address: {} for address in sys.argv[1:]}
+    for (address, how), answer in zip(attempts, await asyncio.gather(*map(outcome, attempts.values())), strict=True):
+        answers[address][how] = answer
     print(json.dumps(answers))
 
 
