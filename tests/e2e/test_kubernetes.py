@@ -161,7 +161,7 @@ def test_whatever_happens_the_digest_is_the_same(
 
 
 def test_helm_test_is_green(world: World) -> None:
-    said = world.helm("test", "ramet", "--logs", "--timeout=5m")
+    said = world.helm("test", "ramet", "--timeout=5m")
     assert "Succeeded" in said
     assert "this pod alone" in said
 
