@@ -46,6 +46,7 @@ def main() -> None:
     compileall.compile_dir(
         packages,
         quiet=2,  # some packages ship files for other Pythons
+        force=True,  # pip has compiled itself while it ran, and by time
         stripdir=folder,
         prependdir=prefix,
         invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
