@@ -133,15 +133,18 @@ TEST(ReadKeys, ValuesThatAreNoIntegersMayBeOther) {
 }
 
 TEST(ReadKeys, ValuesThatAreNoIntegersAreNamed) {
-  const auto error_of = [](const TestTable& test) {
+  const auto error_of = [](const TestTable& test, size_t first_row = 0) {
     const Table table = test.ToTable();
     std::vector<KeyView> keys(table.num_rows());
-    const Status status = table.chunk(0).column(0).ReadKeys(0, keys.size(), keys.data());
+    const Status status = table.chunk(0).column(0).ReadKeys(0, keys.size(), keys.data(),
+                                                            UnfitKeys::kRefuse, first_row);
     return status.ok() ? std::string() : status.error().message;
   };
   const double infinity = std::numeric_limits<double>::infinity();
   EXPECT_EQ(error_of(TestTable().Add("v", std::vector<double>{1, kMissing, 2.5})),
-            "column \"v\", row 2: as a category, 2.5 is not an integer.");
+            "column \"v\", row 3: as a category, 2.5 is not an integer.");
+  EXPECT_EQ(error_of(TestTable().Add("v", std::vector<double>{1, kMissing, 2.5}), 10),
+            "column \"v\", row 13: as a category, 2.5 is not an integer.");
   EXPECT_NE(
       error_of(TestTable().Add("v", std::vector<double>{infinity})).find("inf is not an integer"),
       std::string::npos);
