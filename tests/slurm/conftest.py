@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from jobs import Jobs, make_table
+from jobs import SETTINGS, Jobs, make_table, train_here
 from site_of_three import Site, missing
 
 REASON = missing()
@@ -40,12 +37,7 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def alone(table: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The digest of the model that this machine makes of the table, without Dask and Slurm."""
-    from jobs import SETTINGS, digest
-
-    out = tmp_path_factory.mktemp("alone") / "alone.ramet"
-    command = [sys.executable, "-m", "ramet", "train", str(table), "--out", str(out), "--quiet", *SETTINGS]
-    subprocess.run(command, check=True, env=os.environ, stdout=subprocess.DEVNULL)
-    return digest(out)
+    return train_here(table, tmp_path_factory.mktemp("alone") / "alone.ramet", SETTINGS)
 
 
 @pytest.fixture

@@ -37,6 +37,13 @@ def make_table(folder: Path) -> Path:
     return folder
 
 
+def train_here(table: Path, out: Path, settings: list[str]) -> str:
+    """The digest of the model that this machine makes of the table, without Dask and Slurm."""
+    line = ["train", str(table), "--out", str(out), "--quiet", *settings]
+    subprocess.run([sys.executable, "-m", "ramet", *line], check=True, stdout=subprocess.DEVNULL)
+    return digest(out)
+
+
 def digest(model: Path) -> str:
     command = [sys.executable, "-m", "ramet", "digest", "--json", str(model)]
     return str(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)[0]["digest"])
@@ -108,9 +115,9 @@ class Job:
         self.until_pending()
         self.site.run("scontrol", "update", f"JobId={self.id}", "StartTime=now")
 
-    def until_over(self) -> str:
+    def until_over(self, patience: float = PATIENCE) -> str:
         """Its last state."""
-        self._until(lambda: self.state in OVER, "end")
+        self._until(lambda: self.state in OVER, "end", patience)
         return self.state
 
     def ranks(self, rank: int) -> list[int]:
@@ -127,8 +134,8 @@ class Job:
                 found.append(process)
         return found
 
-    def _until(self, true: Callable[[], object], what: str) -> None:
+    def _until(self, true: Callable[[], object], what: str, patience: float = PATIENCE) -> None:
         try:
-            until(true, what)
+            until(true, what, patience)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.state}\n{self.log}") from None

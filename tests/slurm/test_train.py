@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import stat
 from contextlib import suppress
@@ -29,9 +30,9 @@ def leaves_nothing(job: Job) -> None:
 
 def rounds_begun(job: Job) -> list[int]:
     """With which round each run began, by the first line of progress after "training"."""
-    lines = job.log.splitlines()
-    after = [lines[i + 1] for i, line in enumerate(lines[:-1]) if line.startswith("training on")]
-    return [int(line.split()[1].split("/")[0].replace(",", "")) for line in after if line.startswith("round")]
+    runs = re.split(r"^training on.*$", job.log, flags=re.M)[1:]
+    firsts = [re.search(r"^round ([\d,]+)/", run, re.M) for run in runs]
+    return [int(first[1].replace(",", "")) for first in firsts if first]
 
 
 def test_three_nodes_give_the_model_of_one(jobs: Jobs, alone: str) -> None:
