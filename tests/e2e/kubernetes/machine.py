@@ -17,6 +17,7 @@ RESTLESS = re.compile(
     r"\.stat_|vm\.stat|last_reset|sched_domain|gc_stat|net\.ipv[46]\.route\.(gc|flush)|hung_task_detect|numa_stat|"
     r"tcp_(ehash|fastopen_key)|binfmt_misc|kernel\.sched_debug"
 )
+LASTING = ("links", "addresses", "routes", "firewall", "settings")
 FOLDERS = ["/run/netns", "/run/containerd", "/var/lib/cni", "/var/lib/kubelet", "/var/log/pods", "/var/log/containers"]
 FOLDERS += ["/etc/cni", "/etc/kubernetes", "/opt/cni"]
 
@@ -68,9 +69,11 @@ def snapshot() -> dict[str, list[str]]:
 
 
 def differences(before: dict[str, list[str]], after: dict[str, list[str]]) -> list[str]:
+    """What is left; and what is gone, of things that do not go by themselves, as others' mounts and cgroups do."""
     found = []
     for kind, lines in before.items():
-        found += [f"{kind}: gone: {line}" for line in sorted(set(lines) - set(after[kind]))]
+        if kind in LASTING:
+            found += [f"{kind}: gone: {line}" for line in sorted(set(lines) - set(after[kind]))]
         found += [f"{kind}: left: {line}" for line in sorted(set(after[kind]) - set(lines))]
     return found
 

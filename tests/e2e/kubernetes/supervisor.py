@@ -165,11 +165,12 @@ def main() -> None:
     for node in layout.NODES:
         daemons.start(f"kubelet-{node.name}", nodes.kubelet(node, authority))
         daemons.start(f"proxy-{node.name}", nodes.proxy(node, authority))
-        daemons.start(f"policies-{node.name}", nodes.policies(node, authority))
     api.post("/apis/storage.k8s.io/v1/storageclasses", STORAGE_CLASS)
     within = authority.kubeconfig("provisioner", layout.API, organization="system:masters")
     daemons.start("provisioner", [sys.executable, "-u", str(layout.HERE / "provisioner.py"), str(within)])
     wait_for("both nodes", api.nodes_ready)
+    for node in layout.NODES:
+        daemons.start(f"policies-{node.name}", nodes.policies(node, authority))
     outside = authority.kubeconfig("outside", layout.API_OUTSIDE, common_name="admin", organization="system:masters")
     layout.ADMIN.unlink(missing_ok=True)
     outside.rename(layout.ADMIN)
