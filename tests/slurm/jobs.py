@@ -110,10 +110,11 @@ class Job:
     def until_pending(self) -> None:
         self._until(lambda: self.state == "PENDING", "requeued job")
 
-    def start_again(self) -> None:
-        """At once: Slurm gives a job that queues again two minutes to think."""
+    def start_again(self, *changes: str) -> None:
+        """Soon: Slurm waits two minutes, since nodes refuse a job that was revoked in the same second."""
         self.until_pending()
-        self.site.run("scontrol", "update", f"JobId={self.id}", "StartTime=now")
+        time.sleep(5)
+        self.site.run("scontrol", "update", f"JobId={self.id}", "StartTime=now", *changes)
 
     def until_over(self, patience: float = PATIENCE) -> str:
         """Its last state."""

@@ -28,7 +28,7 @@ Verb = Callable[[list[str]], int]
 
 
 def connect(name: str = "ramet") -> Client:
-    """A Dask client of the cluster that ``ramet cluster up --slurm --name NAME`` made.
+    """A Dask client of the cluster that ``ramet cluster up --slurm --name NAME`` made; `fit` finds it by itself.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def connect(name: str = "ramet") -> Client:
     ramet.cluster.errors.ClusterError
         If there is no such cluster, or it is not up; it says what to do.
     """
-    return SlurmCluster(name).connect()
+    return SlurmCluster(name).connect(set_as_default=True)
 
 
 def main(arguments: Sequence[str]) -> int:

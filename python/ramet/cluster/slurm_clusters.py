@@ -104,7 +104,7 @@ class SlurmCluster:
             )
         return jobs
 
-    def connect(self, timeout: float = CONNECT) -> Client:
+    def connect(self, timeout: float = CONNECT, set_as_default: bool = False) -> Client:
         """A client of its scheduler, with its certificates."""
         from distributed import Client
 
@@ -119,7 +119,8 @@ class SlurmCluster:
             )
         address = json.loads(file.read_text())["address"]
         try:
-            return Client(address, security=security_of(self.folder / "tls"), timeout=timeout, set_as_default=False)
+            security = security_of(self.folder / "tls")
+            return Client(address, security=security, timeout=timeout, set_as_default=set_as_default)
         except (OSError, ValueError) as error:
             raise ClusterError(
                 f'the scheduler of cluster "{self.name}" at {address} does not answer: {error}.',

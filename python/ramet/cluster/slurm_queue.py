@@ -27,7 +27,7 @@ REASONS = {
     "DependencyNeverSatisfied": ("the job that it waits for has ended", "`ramet cluster down --slurm` removes it."),
     "BeginTime": (
         "its time has not come: a job that queues again waits two minutes",
-        "`scontrol update JobId={id} StartTime=now` starts it at once.",
+        "`scontrol update JobId={id} StartTime=now` starts it sooner.",
     ),
     "ReqNodeNotAvail": ("a node that it needs is down, drained or reserved", "`sinfo --list-reasons` says which."),
     "NodeDown": ("a node that it needs is down", "`sinfo --list-reasons` says which."),
