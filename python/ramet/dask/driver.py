@@ -231,9 +231,10 @@ class Driver:
 
     def _take_end(self, epoch: int, seat: m.Seat, end: member.End) -> None:
         """A member tells of its end, and its task's result does."""
-        if seat.worker in self._epochs[epoch].ended:
+        of = self._epochs.get(epoch)
+        if of is None or seat.worker in of.ended:
             return
-        self._epochs[epoch].ended.add(seat.worker)
+        of.ended.add(seat.worker)
         self.chronicle.note_end(epoch, seat, end)
         if end.reason is m.Reason.UNREACHABLE:
             self._note_unreachable(epoch, end.detail)

@@ -25,16 +25,24 @@ async def ask(client: Any, question: str, patience: float = PATIENCE, /, **argum
     """
     end = time.monotonic() + patience
     while True:
+        # Not wait_for, which forgets a cancellation that comes together with the answer (Python 3.11 and older).
+        answer = asyncio.ensure_future(getattr(client.scheduler, question)(**arguments))
         try:
-            return await asyncio.wait_for(getattr(client.scheduler, question)(**arguments), end - time.monotonic())
-        except (OSError, asyncio.TimeoutError) as error:
-            if client.status != "running":
-                raise lost(error) from error
-            if time.monotonic() >= end:
-                raise SchedulerLostError(
-                    f"Dask's scheduler did not answer for {patience:g} seconds (worker_timeout). If the fit wrote a "
-                    "checkpoint, go on from it with init_model=<path> once there is a scheduler again."
-                ) from error
+            await asyncio.wait({answer}, timeout=max(0.0, end - time.monotonic()))
+            if answer.done():
+                return answer.result()
+            error: Exception | None = None
+        except OSError as failure:
+            error = failure
+        finally:
+            answer.cancel()
+        if client.status != "running":
+            raise lost(error) from error
+        if time.monotonic() >= end:
+            raise SchedulerLostError(
+                f"Dask's scheduler did not answer for {patience:g} seconds (worker_timeout). If the fit wrote a "
+                "checkpoint, go on from it with init_model=<path> once there is a scheduler again."
+            ) from error
         await asyncio.sleep(PAUSE)
 
 
