@@ -65,11 +65,16 @@ def test_without_kubeflow_nobody_enters_without_the_token(start: Start, tmp_path
 
 def test_the_proxy_reaches_this_pod_alone(start: Start, tmp_path: Path) -> None:
     """jupyter-server-proxy shows a dashboard of this pod, and is no way into the network."""
-    server = start(environment={"NB_PREFIX": PREFIX}, volumes={"/home/jovyan": volume(tmp_path / "home")})
+    dashboard = "python -m http.server 8787 --bind 127.0.0.1 --directory /opt/ramet/examples"
+    server = start(
+        command=["bash", "-c", f"{dashboard} & exec ramet-notebook"],
+        environment={"NB_PREFIX": PREFIX},
+        volumes={"/home/jovyan": volume(tmp_path / "home")},
+    )
     server.wait_for("is running at")
     with lab.browser(tmp_path, server.network) as browser:
         page = browser.new_page()
-        itself = page.goto(f"{SERVER}{PREFIX}/proxy/absolute/8888{PREFIX}/api/status")
-        assert itself and itself.status == 200
+        itself = page.goto(f"{SERVER}{PREFIX}/proxy/8787/")
+        assert itself and itself.status == 200 and "scaling.ipynb" in itself.text()
         elsewhere = page.goto(f"{SERVER}{PREFIX}/proxy/10.96.0.1:443/")
         assert elsewhere and elsewhere.status == 403
