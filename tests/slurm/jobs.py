@@ -63,7 +63,8 @@ class Jobs:
         self.site, self.table, self.folder = site, table, folder
         self.ids: list[str] = []
         folder.chmod(0o755)
-        self.environment = {**site.environment, "RAMET_INTERFACE": "lo", "RAMET_PYTHON": sys.executable}
+        given = {"RAMET_INTERFACE": "lo", "RAMET_PYTHON": sys.executable, "DASK_TEMPORARY_DIRECTORY": str(folder)}
+        self.environment = {**site.environment, **given}
 
     def train(self, *options: str, more: tuple[str, ...] = (), settings: list[str] = SETTINGS, **variables: str) -> Job:
         line = ["--nodes", "3", *options, str(TRAIN), str(self.table), "--out", "model.ramet", *settings, *more]
