@@ -275,6 +275,18 @@ def test_a_retiring_worker_hands_over():
     assert [seat.worker for seat in plan.handle(m.Located(2, {}))[-1].seats] == ["a"]
 
 
+@pytest.mark.parametrize("order", ["ab", "ba"])
+def test_a_member_that_retires_before_we_know_says_why_the_others_lost_it(order):
+    plan = trained_plan()
+    ends = {
+        "a": m.Ended(1, "a", 1, m.Reason.LOST, about=1, detail="member 1 is gone"),
+        "b": m.Ended(1, "b", 1, m.Reason.STOPPED, detail="b is being retired"),
+    }
+    for worker in order:
+        plan.handle(ends[worker])
+    assert plan.last_words == "b is being retired"
+
+
 def test_an_error_of_the_data_ends_the_fit_at_once():
     plan = trained_plan()
     error = ValueError("row 3")

@@ -300,7 +300,7 @@ class Member:
             return self._lost(error, earlier)
         except Exception as error:
             return self._ended(Reason.BROKEN, -1, f"{self.worker.address}: {error}", error, earlier)
-        return self._ended(Reason.STOPPED if result.stopped else Reason.DONE, result=result)
+        return self._stopped(result) if result.stopped else self._ended(Reason.DONE, result=result)
 
     def _connect(self, peers: Peers) -> _core.Collective:
         order = self.order
@@ -322,11 +322,16 @@ class Member:
         if self._expelled:
             return self._ended(Reason.BROKEN, detail=self._expelled, result=result)
         if self.stop_after_round:
-            return self._ended(Reason.STOPPED, result=result)
+            return self._stopped(result)
         assert self._collective is not None
         silent = "sign of life" in str(error)
         about = self._collective.failed_member
         return self._ended(Reason.SILENT if silent else Reason.LOST, about, str(error), result=result)
+
+    def _stopped(self, result: Any) -> Kept:
+        retires = self.worker.status == Status.closing_gracefully
+        detail = f"{self.worker.address} is being retired" if retires else ""
+        return self._ended(Reason.STOPPED, detail=detail, result=result)
 
     def _ended(
         self, reason: Reason, about: int = -1, detail: str = "", error: BaseException | None = None, result: Any = None

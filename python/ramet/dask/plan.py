@@ -254,7 +254,9 @@ class Plan:
             case Ended(_, worker, rounds) if (seat := self._seat(worker)) is not None and seat.ended is None:
                 seat.ended = event
                 self.done = max(self.done, rounds)
-                self.last_words = event.detail or self.last_words
+                # One that stops of its own says why; the others only lost it.
+                own = [s.ended.detail for s in self.seats if s.ended and s.ended.reason is Reason.STOPPED]
+                self.last_words = next(filter(None, own), event.detail) or self.last_words
 
     def _take_fetched(self, worker: str, rounds: int) -> None:
         seat = self._seat(worker)
