@@ -112,7 +112,6 @@ image-check: python image  ## the image for real: any user, read-only root, empt
 	@scripts/bootstrap.sh tests/image/requirements.txt
 	@$(PYTHON) -m pytest tests/image
 
-# Needs root, and slurmctld, slurmd, slurm-client, munge; starts its own, and leaves nothing.
 e2e-build:  ## the Kubernetes of `make e2e`, and Helm, from their sources into build/e2e/bin (10 minutes the first time)
 	@tests/e2e/kubernetes/build.sh
 
@@ -122,6 +121,7 @@ e2e: python $(if $(ASKED),,image)  ## on a real Kubernetes of two nodes: docs/de
 	@scripts/bootstrap.sh tests/e2e/requirements.txt examples/flights/requirements.txt
 	@$(if $(ASKED),KUBECONFIG=$(abspath $(ASKED)),$(PYTHON) tests/e2e/kubernetes/cluster.py with) $(abspath $(PYTHON)) -m pytest -s tests/e2e
 
+# Needs root, and slurmctld, slurmd, slurm-client, munge; starts its own, and leaves nothing.
 e2e-slurm: python  ## on a real Slurm of three nodes: train, kill, requeue, hold a cluster; docs/deploy/slurm.md runs
 	@scripts/bootstrap.sh tests/slurm/requirements.txt
 	@$(PYTHON) -m pytest tests/slurm

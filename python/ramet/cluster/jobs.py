@@ -5,7 +5,8 @@
 Invariants
   J1. Image, environment, volumes, certificates and rights are the workers'; GPUs, ports, probes and hooks are not.
   J2. A pod that dies is replaced, and the new one goes on from the checkpoint; one that failed for good is not.
-  J3. Two pods of a job never run at a time: a new one comes when the old one is known to have ended.
+  J3. Two pods of a job never run at a time: a new one comes when the old one is known to have ended. (One that somebody
+      deletes by force counts as ended; both then write the same checkpoint, each time whole.)
   J4. What it is told reaches `ramet train` as it was written: nothing in it is expanded by Kubernetes.
 """
 

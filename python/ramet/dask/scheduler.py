@@ -10,6 +10,7 @@ from ramet.dask.errors import SchedulerLostError
 
 PATIENCE = 300.0  # seconds, where nobody says otherwise
 PAUSE = 0.2  # seconds between attempts to reach it
+GO_ON = "If the fit wrote a checkpoint, go on from it with init_model=<path> once there is a scheduler again."
 
 
 async def ask(client: Any, question: str, patience: float = PATIENCE, /, **arguments: Any) -> Any:
@@ -37,20 +38,16 @@ async def ask(client: Any, question: str, patience: float = PATIENCE, /, **argum
         finally:
             answer.cancel()
         if client.status != "running":
-            raise lost(error) from error
+            raise lost(error)
         if time.monotonic() >= end:
             raise SchedulerLostError(
-                f"Dask's scheduler did not answer for {patience:g} seconds (worker_timeout). If the fit wrote a "
-                "checkpoint, go on from it with init_model=<path> once there is a scheduler again."
+                f"Dask's scheduler did not answer for {patience:g} seconds (worker_timeout). {GO_ON}"
             ) from error
         await asyncio.sleep(PAUSE)
 
 
 def lost(error: BaseException | None) -> SchedulerLostError:
     """The error of a connection that broke."""
-    made = SchedulerLostError(
-        "The connection to Dask's scheduler broke, and with it the fit. If it wrote a checkpoint, go on from it with "
-        "init_model=<path> once there is a scheduler again."
-    )
+    made = SchedulerLostError(f"The connection to Dask's scheduler broke, and with it the fit. {GO_ON}")
     made.__cause__ = error
     return made
