@@ -370,18 +370,23 @@ def test_an_adaptive_cluster_grows_for_a_fit_and_leaves_it_alone():
 
 def test_a_source_that_comes_out_differently_is_named(client, tmp_path):
     known = pids(client)
+    before = set(client.who_has())
     path = tmp_path / "model.ramet"
 
-    def kill_all_but_one():  # so that some part is gone, wherever copies lie
-        for pid in list(known.values())[1:]:
-            os.kill(pid, signal.SIGKILL)
+    def kill_all_but_one():
+        """The survivor lacks some part, whichever workers Dask gave them to."""
+        parts = [where for key, where in client.who_has().items() if key.startswith("ramet_part-") and key not in before]
+        survivor = next(address for address in known if any(address not in where for where in parts))
+        for address, pid in known.items():
+            if address != survivor:
+                os.kill(pid, signal.SIGKILL)
 
     kill = at_round(15, kill_all_but_one)
     options = replace(OPTIONS, on_round=kill, checkpoint_path=str(path), checkpoint_every=5)
     with pytest.raises(NotDeterministicError, match="of the generated rows came out differently") as caught:
         fit(client, GeneratedRows((250,) * 4, Recipe(noise=True)), {}, LONG, options)
-    assert caught.value.result.model.num_rounds >= 14
-    assert _core.Model.load(str(path)).num_rounds >= 14
+    assert caught.value.result.model.num_rounds >= 10  # a checkpoint's at least: the survivor may have had no member
+    assert _core.Model.load(str(path)).num_rounds >= 10
 
 
 def test_rows_that_cannot_be_made_again_are_named(client):
