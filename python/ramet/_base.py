@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.exceptions import NotFittedError
 
-from ramet import _core, _fitted, _parameters, _scoring, _training
+from ramet import _core, _data, _fitted, _parameters, _scoring, _training
 from ramet._fitted import Fitted
 from ramet._inputs import (
     Matrix,
@@ -165,10 +165,10 @@ class BaseHistGradientBoosting(CardMixin, BaseEstimator):  # type: ignore[misc]
             raise stopped
         return self
 
-    def _reader(self, X: Any, client: Any) -> Callable[..., _training.Data]:
+    def _reader(self, X: Any, client: Any) -> Callable[..., _data.Data]:
         """Reads X, y, weights (then what messages call them, and the loss that they are for): here, or where X lies."""
         if not on_cluster(X):
-            return partial(_training.read_here, type(self).__name__, self._classification)
+            return partial(_data.read_here, type(self).__name__, self._classification)
         from ramet.dask.collections import Reader
 
         return Reader(type(self).__name__, self._classification, client)
@@ -207,9 +207,9 @@ class BaseHistGradientBoosting(CardMixin, BaseEstimator):  # type: ignore[misc]
 
     def _job(
         self,
-        data: _training.Data,
+        data: _data.Data,
         previous: Fitted | None,
-        eval_sets: dict[str, _training.Data],
+        eval_sets: dict[str, _data.Data],
         validation_given: bool,
     ) -> _training.Job:
         columns = _training.plan_columns(data.features, self.categorical_features, previous)
@@ -238,7 +238,7 @@ class BaseHistGradientBoosting(CardMixin, BaseEstimator):  # type: ignore[misc]
         label = unused_name(data.labels.name, columns.names)
         weight = unused_name("sample_weight", [*columns.names, label])
         return _training.Job(
-            layout=_training.Layout(type(self).__name__, self._classification, columns, label, weight),
+            layout=_data.Layout(type(self).__name__, self._classification, columns, label, weight),
             parameters=texts,
             n_jobs=self.n_jobs,
             task=task,

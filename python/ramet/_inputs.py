@@ -16,8 +16,6 @@ from typing import Any, TypeAlias
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from scipy import sparse
-from sklearn.utils import check_array
 
 from ramet import _core
 
@@ -100,7 +98,8 @@ def read_part(X: Any, estimator: str) -> Features:
             f"{estimator}: this takes a table that is here, not a Dask collection. Call it on each partition (with "
             "map_partitions, for example), or bring the rows here with .compute()."
         )
-    if sparse.issparse(X):
+    sparse = sys.modules.get("scipy.sparse")
+    if sparse is not None and sparse.issparse(X):
         raise TypeError(
             f"{estimator}: sparse data was passed, but dense data is required. "
             "Use '.toarray()' to convert it to a dense NumPy array."
@@ -127,6 +126,8 @@ def read_part(X: Any, estimator: str) -> Features:
 
 
 def _number_matrix(X: Any, estimator: str) -> Array:
+    from sklearn.utils import check_array
+
     array: Array = check_array(
         X, dtype="numeric", ensure_all_finite=False, ensure_min_samples=0, estimator=estimator, input_name="X"
     )

@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from sklearn.utils import check_array, column_or_1d
-from sklearn.utils.multiclass import check_classification_targets
 
 from ramet._inputs import PLAIN, Array, Column
 
@@ -33,7 +31,7 @@ def read_labels(y: Any, estimator: str, *, classification: bool) -> Labels:
     name = name if isinstance(name, str) and name else "y"
     if isinstance(y, pa.Array | pa.ChunkedArray):
         y = y.to_numpy(zero_copy_only=False) if isinstance(y, pa.Array) else y.to_numpy()
-    array: Array = np.asarray(column_or_1d(y, warn=True))
+    array = _array_of(y)
     if array.dtype.kind == "c":
         raise ValueError("Complex data not supported: y.")
     if array.dtype.kind == "f":
@@ -41,6 +39,14 @@ def read_labels(y: Any, estimator: str, *, classification: bool) -> Labels:
     if classification:
         return Labels(_class_labels(array), array.dtype, name)
     return Labels(_targets(array, estimator), array.dtype, name)
+
+
+def _array_of(y: Any) -> Array:
+    if isinstance(getattr(y, "dtype", None), np.dtype) and getattr(y, "ndim", 0) == 1:  # NumPy's and pandas' own
+        return np.asarray(y)
+    from sklearn.utils import column_or_1d
+
+    return np.asarray(column_or_1d(y, warn=True))
 
 
 def check_for_loss(labels: Labels, loss: object, *, whole: bool = True) -> None:
@@ -87,8 +93,7 @@ def _class_labels(array: Array) -> Column:
         return array if array.dtype.char in PLAIN and array.dtype.isnative else array.astype(np.float64)
     if array.dtype.kind in "OUT":
         return _text_labels(array)
-    check_classification_targets(array)
-    raise ValueError(f"Unknown label type: y has dtype {array.dtype}. Use texts, booleans or whole numbers.")
+    raise _unknown(array, f"y has dtype {array.dtype}. Use texts, booleans or whole numbers.")
 
 
 def _text_labels(array: Array) -> Column:
@@ -104,8 +109,15 @@ def _text_labels(array: Array) -> Column:
         raise ValueError(f"Input y contains NaN. (Row {missing}, counted from 0, is missing.)")
     if len({isinstance(value, str) for value in array}) == 2:
         raise TypeError("y mixes texts with labels of other types. Make them all texts, or all whole numbers.")
+    raise _unknown(array, f"y holds {type(array[0]).__name__} objects. Use texts or whole numbers.")
+
+
+def _unknown(array: Array, why: str) -> ValueError:
+    """In scikit-learn's words, where it has some."""
+    from sklearn.utils.multiclass import check_classification_targets
+
     check_classification_targets(array)
-    raise ValueError(f"Unknown label type: y holds {type(array[0]).__name__} objects. Use texts or whole numbers.")
+    return ValueError(f"Unknown label type: {why}")
 
 
 def _missing_row(array: Array) -> int | None:
@@ -125,13 +137,7 @@ def read_weights(sample_weight: Any, num_rows: int) -> Array | None:
         return np.full(num_rows, float(sample_weight))
     if isinstance(sample_weight, pa.Array | pa.ChunkedArray):
         sample_weight = np.asarray(sample_weight)
-    weights: Array = check_array(
-        sample_weight,
-        ensure_2d=False,
-        ensure_min_samples=0,
-        dtype=[np.float64, np.float32],
-        input_name="sample_weight",
-    )
+    weights = _weights_array(sample_weight)
     if weights.ndim != 1:
         raise ValueError(
             f"Sample weights must be 1D array or scalar, got {weights.ndim}D array. Expected either a scalar value "
@@ -140,3 +146,20 @@ def read_weights(sample_weight: Any, num_rows: int) -> Array | None:
     if weights.shape != (num_rows,):
         raise ValueError(f"sample_weight.shape == {weights.shape}, expected {(num_rows,)}!")
     return weights
+
+
+def _weights_array(sample_weight: Any) -> Array:
+    if isinstance(getattr(sample_weight, "dtype", None), np.dtype) and sample_weight.dtype.char in "fd":
+        array = np.asarray(sample_weight)
+        if array.dtype.isnative and np.isfinite(array).all():
+            return array
+    from sklearn.utils import check_array
+
+    checked: Array = check_array(
+        sample_weight,
+        ensure_2d=False,
+        ensure_min_samples=0,
+        dtype=[np.float64, np.float32],
+        input_name="sample_weight",
+    )
+    return checked

@@ -1,6 +1,6 @@
 """One `fit`: data sets made, the engine called, what it returns put together.
 
-X, y, weights ──read_data──► Data ──plan──► Layout ──table──► _core.Dataset ──_core.train──► Fitted
+Data, Layout ──table──► _core.Dataset ──_core.train──► Fitted
 
 On a cluster, `Data` has types and parts but no rows, and `ramet.dask.fitting` takes the place of the last two steps.
 """
@@ -10,83 +10,18 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import check_consistent_length
 
 from ramet import _core, _fitted, _parameters, _scoring
+from ramet._data import Columns, Data, Layout
 from ramet._fitted import Fitted, History
-from ramet._inputs import (
-    Array,
-    Features,
-    Frame,
-    default_names,
-    is_dictionary,
-    is_text,
-    match,
-    on_cluster,
-    read_features,
-    take_column,
-    to_table,
-)
-from ramet._labels import Labels, check_for_loss, read_labels, read_weights
+from ramet._inputs import Features, Frame, default_names, is_dictionary, is_text
 from ramet.callbacks import CallbackRunner, Progress, TrainingInfo
 
-if TYPE_CHECKING:
-    from ramet.dask.collections import Parts
-
 TRAIN = "train"  # what the engine calls the rows that it trains on
-
-
-@dataclass(frozen=True)
-class Data:
-    """Rows to train on or to measure on."""
-
-    features: Features
-    labels: Labels
-    weights: Array | None
-    parts: Parts | None = None  # of a Dask collection: then the others have its types, but no rows
-
-    def num_rows(self) -> int:
-        return len(self.labels) if self.parts is None else self.parts.num_rows()
-
-
-def read_here(estimator: str, classification: bool, X: Any, y: Any, weight: Any, what: str, loss: Any = None) -> Data:
-    """Rows that lie in this process. `what` messages call them; `loss`: that shall be trained on them."""
-    for name, value in (("X", X), ("y", y), ("sample_weight", weight)):
-        if on_cluster(value):
-            name = name if what == "X" else f"{name} of {what}"
-            raise TypeError(
-                f"{name} is a Dask collection, but X is not. Make X one too (dask.dataframe.from_pandas, "
-                f"dask.array.from_array), or bring {name} here with .compute()."
-            )
-    data = read_data(read_features(X, estimator), y, weight, estimator, classification=classification)
-    check_for_loss(data.labels, loss)
-    return data
-
-
-def read_data(features: Features, y: Any, sample_weight: Any, estimator: str, *, classification: bool) -> Data:
-    """Features, y and weights, of one length. `y` and `sample_weight` may name columns of a table."""
-    if isinstance(features, Frame):
-        if isinstance(sample_weight, str):
-            features, sample_weight = _take_named(features, sample_weight, "sample_weight")
-        if isinstance(y, str):
-            name = y
-            features, y = _take_named(features, name, "y")
-            labels = read_labels(y, estimator, classification=classification)
-            labels = Labels(labels.values, labels.dtype, name)
-            return Data(features, labels, read_weights(sample_weight, len(labels)))
-    labels = read_labels(y, estimator, classification=classification)
-    check_consistent_length(range(features.shape[0]), range(len(labels)))
-    return Data(features, labels, read_weights(sample_weight, len(labels)))
-
-
-def _take_named(frame: Frame, name: str, role: str) -> tuple[Frame, Any]:
-    if name not in frame.names:
-        raise ValueError(f"{role}={name!r} names no column of X. Its columns are: {', '.join(frame.names[:12])}.")
-    return take_column(frame, name)
 
 
 def name_eval_sets(
@@ -109,16 +44,6 @@ def name_eval_sets(
             raise ValueError(f"eval_set {name!r} must be a tuple (X, y) or (X, y, sample_weight).")
         given[name] = (item[0], item[1], item[2] if len(item) > 2 else None)
     return given
-
-
-@dataclass(frozen=True)
-class Columns:
-    """What the columns are called and how they are read."""
-
-    names: list[str]
-    public_names: list[str] | None  # feature_names_in_
-    categorical: list[str]  # to be read as categories though their type does not say so
-    numeric: list[str]  # to be read as numbers though they are dictionaries
 
 
 def plan_columns(features: Features, categorical_features: Any, previous: Fitted | None) -> Columns:
@@ -147,35 +72,6 @@ def plan_columns(features: Features, categorical_features: Any, previous: Fitted
         [names[i] for i in range(count) if mask[i] and not text[i] and not coded[i]],
         [names[i] for i in range(count) if coded[i] and not mask[i]],
     )
-
-
-@dataclass(frozen=True)
-class Layout:
-    """How rows become the engine's table: everywhere the same columns."""
-
-    estimator: str
-    classification: bool
-    columns: Columns
-    label: str
-    weight: str
-
-    def table(self, data: Data) -> _core.Table:
-        features = match(data.features, self.columns.public_names, len(self.columns.names), self.estimator)
-        more = {self.label: data.labels.values}
-        if data.weights is not None:
-            more[self.weight] = data.weights
-        return to_table(features, self.columns.names, more)
-
-    def keywords(self, *, weighted: bool) -> dict[str, Any]:
-        """What the engine is told of the table."""
-        return {
-            "label": self.label,
-            "weight": self.weight if weighted else "",
-            "features": self.columns.names,
-            "categorical": self.columns.categorical,
-            "numeric": self.columns.numeric,
-            "classification": self.classification,
-        }
 
 
 @dataclass

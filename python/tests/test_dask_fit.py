@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from dask.dataframe.utils import clear_known_categories
-from dask_clusters import client, cut_array, cut_frame, delays, flights, random_cuts  # noqa: F401
+from dask_clusters import client, cut_array, cut_frame, delays, flights, processes, random_cuts  # noqa: F401
 from ramet.callbacks import Checkpoint, LearningRateSchedule, Record, StopWhen
 from sklearn.metrics import make_scorer, mean_absolute_error
 
@@ -320,3 +320,13 @@ def test_no_client_is_an_error_that_says_how_to_get_one():
     assert "distributed.Client()" in done.stderr
     lazy = (cut_frame(X, CUTS), cut_frame(DELAY, CUTS))
     refused(TypeError, "client must be a distributed.Client, not str", *lazy, client="tcp://x")
+
+
+def test_workers_read_partitions_without_scikit_learn(processes):  # noqa: F811
+    """A fresh worker would import it for longer than it bins a partition."""
+    table = pd.concat([X, CLASS, WEIGHT], axis=1)
+    model = classifier().fit(dd.from_pandas(table, npartitions=3), "class", sample_weight="weight", client=processes)
+    for modules in processes.run(lambda: set(sys.modules)).values():
+        assert "ramet.dask.stages" in modules
+        assert not {"sklearn", "scipy"} & modules
+    same(model, classifier().fit(table, "class", sample_weight="weight"))

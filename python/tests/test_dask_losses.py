@@ -375,7 +375,9 @@ def test_a_source_that_comes_out_differently_is_named(client, tmp_path):
 
     def kill_all_but_one():
         """The survivor lacks some part, whichever workers Dask gave them to."""
-        parts = [where for key, where in client.who_has().items() if key.startswith("ramet_part-") and key not in before]
+        parts = [
+            where for key, where in client.who_has().items() if key.startswith("ramet_part-") and key not in before
+        ]
         survivor = next(address for address in known if any(address not in where for where in parts))
         for address, pid in known.items():
             if address != survivor:

@@ -4,7 +4,7 @@ X, y, weights ──Reader──► Data (types alone) with its Parts ──+ La
 
 Invariants
   C1. Partition i of X, y and weights hold the same rows; a worker checks their lengths.
-  C2. What a partition means is what the same table means without Dask: both are read by `_training.read_data`.
+  C2. What a partition means is what the same table means without Dask: both are read by `_data.read_data`.
   C3. Types come from the collection's meta; where it has none (delayed, futures), from a worker that has the first one.
 """
 
@@ -12,18 +12,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 from dask.base import is_dask_collection
 from dask.delayed import Delayed, delayed
 
+from ramet._data import Data, Layout, read_data, read_here
 from ramet._inputs import Column, Features, Frame, Matrix, on_cluster, read_part
 from ramet._labels import Labels, check_for_loss
-from ramet._training import Data, Job, Layout, Training, read_data, read_here
 from ramet.dask.clients import client_of
 from ramet.dask.rows import Rows, naming
+
+if TYPE_CHECKING:
+    from ramet._training import Job, Training
 
 # ── On a worker ──
 

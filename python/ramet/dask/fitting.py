@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ramet import _core
-from ramet._training import Data, Job
+from ramet._data import Data
+from ramet._training import Job
 from ramet.callbacks import CallbackRunner
 from ramet.dask.collections import CollectionRows, Parts
 from ramet.dask.options import fit_options

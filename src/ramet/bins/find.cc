@@ -14,13 +14,20 @@ namespace {
 
 Error Stopped() { return CancelledError("stopped while finding bins"); }
 
+// For one feature after the other: the system may take a freed block back at once, and clear its
+// pages anew at the next use.
+struct Space {
+  std::vector<WeightedValue> values, sorting;
+};
+
 FeatureBins BinsOfValues(std::span<const double> sampled, std::span<const float> weights,
-                         int max_bins) {
-  std::vector<WeightedValue> values;
+                         int max_bins, Space& space) {
+  std::vector<WeightedValue>& values = space.values;
+  values.clear();
   values.reserve(sampled.size());
   for (size_t i = 0; i < sampled.size(); ++i)
     if (!std::isnan(sampled[i])) values.push_back({sampled[i], weights.empty() ? 1.0 : weights[i]});
-  SortByValue(values);
+  SortByValue(values, space.sorting);
   FeatureBins bins;
   bins.kind = FeatureKind::kNumeric;
   bins.has_values = !values.empty();
@@ -112,10 +119,12 @@ Result<BinMapper> FindBins(const Context& context, std::span<const FeatureSurvey
     for (size_t first = 0; first < numeric.size() && !context.Cancelled(); first += at_a_time) {
       const size_t count = std::min(at_a_time, numeric.size() - first);
       const double* const of_group = values(first, count);
-      ParallelFor(0, count, 1, [&](size_t j, size_t) {
-        if (context.Cancelled()) return;
-        mapper.features[numeric[first + j]] =
-            BinsOfValues({of_group + j * sampled_rows, sampled_rows}, weights, parameters.max_bins);
+      const size_t threads = static_cast<size_t>(std::max(1, context.threads));
+      ParallelFor(0, count, std::max<size_t>(1, count / (2 * threads)), [&](size_t j, size_t end) {
+        Space space;
+        for (; j < end && !context.Cancelled(); ++j)
+          mapper.features[numeric[first + j]] = BinsOfValues(
+              {of_group + j * sampled_rows, sampled_rows}, weights, parameters.max_bins, space);
       });
     }
     ParallelFor(0, features.size(), 1, [&](size_t i, size_t) {

@@ -14,16 +14,16 @@ uint64_t OrderedBits(double value) {
   return (bits >> 63) ? ~bits : bits | (uint64_t{1} << 63);
 }
 
-// Sums of equal values, in order.
-std::vector<WeightedValue> Distinct(std::span<const WeightedValue> values) {
-  std::vector<WeightedValue> distinct;
+// Makes one of equal values that follow each other, with their weights' sum, in order.
+void SumEqual(std::vector<WeightedValue>& values) {
+  size_t distinct = 0;
   for (const WeightedValue& v : values) {
-    if (distinct.empty() || distinct.back().value != v.value)
-      distinct.push_back(v);
+    if (distinct == 0 || values[distinct - 1].value != v.value)
+      values[distinct++] = v;
     else
-      distinct.back().weight += v.weight;
+      values[distinct - 1].weight += v.weight;
   }
-  return distinct;
+  values.resize(distinct);
 }
 
 // For each distinct value but the last: does a bin end after it?
@@ -65,7 +65,7 @@ std::vector<bool> BinEnds(const std::vector<WeightedValue>& distinct, int max_bi
 
 }  // namespace
 
-void SortByValue(std::vector<WeightedValue>& values) {
+void SortByValue(std::vector<WeightedValue>& values, std::vector<WeightedValue>& space) {
   constexpr int kDigitBits = 8;
   constexpr size_t kDigits = 256;
   std::array<std::array<uint32_t, kDigits>, 8> counts{};
@@ -73,7 +73,7 @@ void SortByValue(std::vector<WeightedValue>& values) {
     const uint64_t key = OrderedBits(v.value);
     for (int d = 0; d < 8; ++d) ++counts[d][(key >> (d * kDigitBits)) & 0xff];
   }
-  std::vector<WeightedValue> other(values.size());
+  space.resize(values.size());
   for (int d = 0; d < 8; ++d) {
     // A digit that all values share moves nothing: most of a float32's low bytes.
     if (std::any_of(counts[d].begin(), counts[d].end(),
@@ -82,8 +82,8 @@ void SortByValue(std::vector<WeightedValue>& values) {
     std::array<uint32_t, kDigits> position{};
     for (size_t i = 1; i < kDigits; ++i) position[i] = position[i - 1] + counts[d][i - 1];
     for (const WeightedValue& v : values)
-      other[position[(OrderedBits(v.value) >> (d * kDigitBits)) & 0xff]++] = v;
-    std::swap(values, other);
+      space[position[(OrderedBits(v.value) >> (d * kDigitBits)) & 0xff]++] = v;
+    std::swap(values, space);
   }
 }
 
@@ -99,13 +99,13 @@ bool ThresholdBetween(double left, double right, double* threshold) {
   return true;
 }
 
-std::vector<double> NumericThresholds(std::span<const WeightedValue> values, int max_bins) {
-  const std::vector<WeightedValue> distinct = Distinct(values);
-  const std::vector<bool> ends = BinEnds(distinct, max_bins);
+std::vector<double> NumericThresholds(std::vector<WeightedValue>& values, int max_bins) {
+  SumEqual(values);
+  const std::vector<bool> ends = BinEnds(values, max_bins);
   std::vector<double> thresholds;
-  for (size_t i = 0; i + 1 < distinct.size(); ++i) {
+  for (size_t i = 0; i + 1 < values.size(); ++i) {
     double threshold;
-    if (ends[i] && ThresholdBetween(distinct[i].value, distinct[i + 1].value, &threshold) &&
+    if (ends[i] && ThresholdBetween(values[i].value, values[i + 1].value, &threshold) &&
         (thresholds.empty() || threshold > thresholds.back()))
       thresholds.push_back(threshold);
   }

@@ -102,7 +102,8 @@ TEST(SortByValue, IsAStableSort) {
     if (seed % 2 == 0)
       for (WeightedValue& v : values) v.value = static_cast<float>(random() % 100) + 0.5;
     const std::vector<WeightedValue> expected = Sorted(values);
-    SortByValue(values);
+    std::vector<WeightedValue> space;
+    SortByValue(values, space);
     ASSERT_EQ(values.size(), expected.size());
     for (size_t i = 0; i < values.size(); ++i) {
       ASSERT_EQ(values[i].value, expected[i].value) << i;
@@ -144,7 +145,8 @@ TEST(NumericThresholds, GiveEachOfFewValuesABin) {
     std::vector<WeightedValue> values =
         Sorted(RandomValues(2000, 1 + random() % static_cast<size_t>(max_bins), random));
     for (WeightedValue& v : values) v.weight = 1;
-    const std::vector<double> thresholds = NumericThresholds(values, max_bins);
+    std::vector<WeightedValue> copy = values;
+    const std::vector<double> thresholds = NumericThresholds(copy, max_bins);
     for (size_t i = 1; i < values.size(); ++i) {
       const double left = values[i - 1].value, right = values[i].value;
       const bool parted = BinOf(left, thresholds) != BinOf(right, thresholds);
@@ -233,8 +235,8 @@ TEST(NumericThresholds, NeverPutTwoHeavyValuesIntoOneBin) {
 }
 
 TEST(NumericThresholds, NoValuesHaveNone) {
-  EXPECT_TRUE(NumericThresholds({}, 255).empty());
-  const WeightedValue one[] = {{3, 1}, {3, 2}};
+  std::vector<WeightedValue> none, one{{3, 1}, {3, 2}};
+  EXPECT_TRUE(NumericThresholds(none, 255).empty());
   EXPECT_TRUE(NumericThresholds(one, 2).empty());
 }
 

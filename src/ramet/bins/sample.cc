@@ -89,6 +89,23 @@ Result<std::vector<Source>> SourcesOf(std::span<const Sample* const> samples,
   return sources;
 }
 
+// Rows that follow each other in a sample and in the merged one.
+struct Run {
+  size_t sample, row, length;
+};
+
+std::vector<Run> RunsOf(std::span<const Source> sources) {
+  std::vector<Run> runs;
+  for (const Source& source : sources) {
+    if (!runs.empty() && runs.back().sample == source.sample &&
+        runs.back().row + runs.back().length == source.row)
+      ++runs.back().length;
+    else
+      runs.push_back({source.sample, source.row, 1});
+  }
+  return runs;
+}
+
 }  // namespace
 
 HashedRows SmallestHashes(const Context& context, size_t num_rows, uint64_t first_row,
@@ -202,11 +219,14 @@ Result<Sample> Merge(std::span<const Sample* const> samples) {
     merged.hashes.push_back(source.hash);
     if (weighted) merged.weights.push_back(sample.weights.empty() ? 1 : sample.weights[source.row]);
   }
+  const std::vector<Run> runs = RunsOf(sources);
   Buffer<double> values(merged.num_features * sources.size());
+  double* out = values.data();
   for (size_t f = 0; f < merged.num_features; ++f)
-    for (size_t i = 0; i < sources.size(); ++i) {
-      const Sample& sample = *samples[sources[i].sample];
-      values[f * sources.size() + i] = sample.values[f * sample.num_rows() + sources[i].row];
+    for (const Run& run : runs) {
+      const Sample& sample = *samples[run.sample];
+      const double* const from = sample.values.data() + f * sample.num_rows() + run.row;
+      out = std::copy_n(from, run.length, out);
     }
   merged.values = Shared<double>(std::move(values));
   return merged;
