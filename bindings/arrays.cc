@@ -4,6 +4,8 @@
 #include <bit>
 #include <cstring>
 
+#include "gil.h"
+
 namespace ramet::bindings {
 namespace {
 
@@ -38,7 +40,7 @@ ValueType TypeOfFormat(const char* format, size_t item_size) {
 }
 
 void ReleaseBuffer(Py_buffer* buffer) {
-  const nb::gil_scoped_acquire gil;
+  const AcquireGil gil;
   PyBuffer_Release(buffer);
   delete buffer;
 }

@@ -3,6 +3,7 @@
 
 #include <nanobind/stl/unique_ptr.h>
 
+#include "gil.h"
 #include "interrupt.h"
 #include "module.h"
 #include "ramet/collective/comm.h"
@@ -50,29 +51,31 @@ class PyCommCollective final : public PyCollective {
   }
 
   Status Send(size_t to, Bytes message) {
-    const nb::gil_scoped_acquire gil;
-    try {
-      send_(to, nb::bytes(message.data(), message.size()));
-    } catch (const nb::python_error& error) {
-      return Raised(error);
-    }
-    return {};
+    return WithGil([&]() -> Status {
+      try {
+        send_(to, nb::bytes(message.data(), message.size()));
+      } catch (const nb::python_error& error) {
+        return Raised(error);
+      }
+      return {};
+    });
   }
 
   Result<std::optional<Message>> Receive(size_t from) {
-    const nb::gil_scoped_acquire gil;
-    try {
-      const nb::object answer = receive_(from);
-      if (answer.is_none()) return std::optional<Message>();
-      Py_buffer view;
-      if (PyObject_GetBuffer(answer.ptr(), &view, PyBUF_SIMPLE) != 0) throw nb::python_error();
-      Message message(static_cast<size_t>(view.len));
-      if (view.len > 0) std::memcpy(message.data(), view.buf, message.size());
-      PyBuffer_Release(&view);
-      return std::optional<Message>(std::move(message));
-    } catch (const nb::python_error& error) {
-      return Raised(error);
-    }
+    return WithGil([&]() -> Result<std::optional<Message>> {
+      try {
+        const nb::object answer = receive_(from);
+        if (answer.is_none()) return std::optional<Message>();
+        Py_buffer view;
+        if (PyObject_GetBuffer(answer.ptr(), &view, PyBUF_SIMPLE) != 0) throw nb::python_error();
+        Message message(static_cast<size_t>(view.len));
+        if (view.len > 0) std::memcpy(message.data(), view.buf, message.size());
+        PyBuffer_Release(&view);
+        return std::optional<Message>(std::move(message));
+      } catch (const nb::python_error& error) {
+        return Raised(error);
+      }
+    });
   }
 
   nb::callable send_, receive_;
@@ -84,8 +87,8 @@ nb::list AllGatherBytes(PyCollective& self, const nb::bytes& own) {
   std::vector<Message> incoming;
   bool done = false;
   {
-    const nb::gil_scoped_release without_gil;
-    done = internal::SendToAll(collective, message, incoming);
+    const ReleaseGil without_gil;
+    done = ramet::internal::SendToAll(collective, message, incoming);
   }
   if (!done) Raise(PyExc_ConnectionError, collective.status().error().message);
   nb::list all;
@@ -109,7 +112,7 @@ nb::dict UseOf(PyCollective& self) {
 }
 
 void Stop(PyCollective& self) {
-  const nb::gil_scoped_release without_gil;
+  const ReleaseGil without_gil;
   self.stop() = true;
   self.get().Fail(CancelledError("training was stopped"), static_cast<int>(self.get().rank()));
 }
@@ -194,7 +197,7 @@ void AddMembers(nb::module_& module) {
 
 PyCollective::~PyCollective() {
   // To leave takes a moment, until the others have read all.
-  const nb::gil_scoped_release without_gil;
+  const ReleaseGil without_gil;
   collective_.reset();
 }
 

@@ -10,6 +10,7 @@
 #include <iostream>
 
 #include "cli/cluster.h"
+#include "gil.h"
 #include "interrupt.h"
 #include "module.h"
 #include "reader/choose.h"
@@ -33,7 +34,7 @@ ReadOptions OptionsOf(const std::vector<std::string>& columns, const std::vector
 // columns, drop, types, missing, delimiter, format, threads, cancelled).
 Result<TableStream> OpenByPython(const nb::object& open_files, const Context& context,
                                  std::span<const std::string> files, const ReadOptions& options) {
-  const nb::gil_scoped_acquire gil;
+  const AcquireGil gil;
   try {
     // The flag outlives the stream: it is the run's.
     const auto cancelled =
@@ -96,7 +97,7 @@ TrainResult ResultOf(nb::handle from) {
 // and of binning), or None if it has handed the training on.
 Result<ClusterResult> TrainByPython(const nb::object& train, const Context& context,
                                     const ClusterTraining& training) {
-  const nb::gil_scoped_acquire gil;
+  const AcquireGil gil;
   try {
     const auto files = [](const std::vector<std::string>& names) {
       nb::list paths;
@@ -156,7 +157,7 @@ Result<std::vector<std::string>> List(const nb::object& list_store,
       files.insert(files.end(), found.begin(), found.end());
       continue;
     }
-    const nb::gil_scoped_acquire gil;
+    const AcquireGil gil;
     try {
       for (nb::handle file : list_store(nb::bytes(path.data(), path.size())))
         files.push_back(nb::cast<nb::bytes>(file).c_str());

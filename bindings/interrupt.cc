@@ -11,10 +11,10 @@ constexpr std::chrono::milliseconds kBetweenLooks{50};
 }  // namespace
 
 void Interruptible::RunOnThread(FunctionRef<void()> work) {
-  const nb::gil_scoped_release without_gil;
+  const ReleaseGil without_gil;
   std::future<void> engine = std::async(std::launch::async, [&] { work(); });
   while (engine.wait_for(kBetweenLooks) != std::future_status::ready) {
-    const nb::gil_scoped_acquire gil;
+    const AcquireGil gil;
     // Only Python's main thread hears signals; on others this does nothing.
     if (PyErr_CheckSignals() != 0) Stop(nb::python_error());
   }

@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "errors.h"
+#include "gil.h"
 #include "ramet/parallel/context.h"
 #include "ramet/parallel/parallel.h"
 
@@ -46,16 +47,17 @@ class Interruptible {
   template <class Function>
   auto Call(Function&& call) -> Result<decltype(call())> {
     if (cancelled_.load()) return CancelledError("stopped");
-    const nb::gil_scoped_acquire gil;
-    try {
-      return call();
-    } catch (nb::python_error& error) {
-      Stop(std::move(error));
-    } catch (const nb::cast_error&) {
-      PyErr_SetString(PyExc_TypeError, "a callback returned a value of another type");
-      Stop(nb::python_error());
-    }
-    return CancelledError("stopped by an exception of a callback");
+    return WithGil([&]() -> Result<decltype(call())> {
+      try {
+        return call();
+      } catch (nb::python_error& error) {
+        Stop(std::move(error));
+      } catch (const nb::cast_error&) {
+        PyErr_SetString(PyExc_TypeError, "a callback returned a value of another type");
+        Stop(nb::python_error());
+      }
+      return CancelledError("stopped by an exception of a callback");
+    });
   }
 
   // The exception that stopped the run, if one did.

@@ -1,3 +1,4 @@
+#include "gil.h"
 #include "module.h"
 #include "ramet/bins/bins.h"
 
@@ -17,7 +18,7 @@ nb::dict ToDict(const std::vector<std::pair<std::string, std::string>>& pairs) {
 
 PyModel Load(const std::string& path) {
   Result<Model> model = [&] {
-    const nb::gil_scoped_release without_gil;
+    const ReleaseGil without_gil;
     return LoadModel(path);
   }();
   if (!model.ok()) RaiseForPath(model.error(), path, false);
@@ -26,7 +27,7 @@ PyModel Load(const std::string& path) {
 
 void Save(const PyModel& self, const std::string& path) {
   const Status status = [&] {
-    const nb::gil_scoped_release without_gil;
+    const ReleaseGil without_gil;
     return SaveModel(*self.model, path);
   }();
   if (!status.ok()) RaiseForPath(status.error(), path, true);

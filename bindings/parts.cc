@@ -4,6 +4,7 @@
 
 #include <cstdio>
 
+#include "gil.h"
 #include "interrupt.h"
 #include "ramet/boost/boost.h"
 #include "ramet/predict/predict.h"
@@ -61,7 +62,7 @@ template <class T>
 T WithoutGil(const std::function<Result<T>()>& work) {
   std::optional<Result<T>> result;
   {
-    const nb::gil_scoped_release without_gil;
+    const ReleaseGil without_gil;
     result.emplace(work());
   }
   return ValueOrRaise(*std::move(result));

@@ -1,5 +1,6 @@
 #include "ramet/predict/predict.h"
 
+#include "gil.h"
 #include "interrupt.h"
 #include "module.h"
 #include "ramet/metric/metric.h"
@@ -54,7 +55,7 @@ auto Run(const Context& context, size_t rows, const Work& work) {
     return ValueOrRaise(std::move(result));
   }
   auto result = [&] {
-    const nb::gil_scoped_release without_gil;
+    const ReleaseGil without_gil;
     return work(context);
   }();
   return ValueOrRaise(std::move(result));
@@ -145,7 +146,7 @@ nb::object ResponseOf(const PyModel& model, nb::handle raw_scores) {
                                 std::to_string(model.model->num_outputs()) + " outputs.");
   const Context context = ValueOrRaise(Context::FromEnvironment());
   Buffer<double> response = [&] {
-    const nb::gil_scoped_release without_gil;
+    const ReleaseGil without_gil;
     return Response(context, *model.model, Copied(scores.span()));
   }();
   return ResponseArray(*model.model, std::move(response), scores.rows());
@@ -168,7 +169,7 @@ double ComputeMetric(const Context& context, const std::string& name, nb::handle
   if (weight_values) evaluation.weights = weight_values->span();
   if (!loss.empty()) evaluation.loss = ValueOrRaise(FindLoss(loss));
   evaluation.loss_parameters.quantile = quantile;
-  const nb::gil_scoped_release without_gil;
+  const ReleaseGil without_gil;
   return metric->compute(context, evaluation);
 }
 

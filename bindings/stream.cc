@@ -4,6 +4,7 @@
 #include <new>
 #include <stdexcept>
 
+#include "gil.h"
 #include "ramet/table/arrow_c.h"
 
 namespace ramet::bindings {
@@ -35,7 +36,7 @@ struct Batches {
   // 0, or the interface's error number, with the error's words kept. `call` runs with the GIL.
   template <class Call>
   int Guard(const Call& call) {
-    const nb::gil_scoped_acquire gil;
+    const AcquireGil gil;
     try {
       call();
       return 0;
@@ -75,7 +76,7 @@ struct Batches {
   }
   static const char* GetLastError(ArrowArrayStream* stream) { return Of(stream).error.c_str(); }
   static void Release(ArrowArrayStream* stream) {
-    const nb::gil_scoped_acquire gil;
+    const AcquireGil gil;
     delete static_cast<Batches*>(stream->private_data);
     stream->release = nullptr;
   }

@@ -1,3 +1,4 @@
+#include "gil.h"
 #include "module.h"
 #include "ramet/table/arrow_c.h"
 
@@ -20,7 +21,7 @@ Table ReadStream(const nb::object& producer) {
   std::optional<TableStream> input;
   std::vector<Chunk> chunks;
   const auto next = [&]() -> Result<bool> {
-    const nb::gil_scoped_release without_gil;
+    const ReleaseGil without_gil;
     if (!input) {
       RAMET_ASSIGN(input, TableStream::Import(stream));
     }

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -427,3 +429,35 @@ def test_threads_do_not_change_a_bit(n_jobs):
         HistGradientBoostingClassifier(max_iter=5, n_jobs=n_jobs).fit(XM, YM).digest_
         == HistGradientBoostingClassifier(max_iter=5, n_jobs=1).fit(XM, YM).digest_
     )
+
+
+ENDS_EARLY = """
+import builtins, sys, threading, time
+import numpy as np
+from ramet import HistGradientBoostingRegressor
+X = np.random.default_rng(0).normal(size=(3000, 4))
+
+class GivesUpTheGil:  # while the interpreter ends
+    def __del__(self, sleep=time.sleep):
+        sleep(0.2)
+
+def fit():
+    begun.set()
+    HistGradientBoostingRegressor(max_iter=100, n_jobs=1, early_stopping=False).fit(X, X[:, 0])
+
+builtins.last = GivesUpTheGil()
+begun = threading.Event()
+threading.Thread(target=fit, daemon=True).start()
+begun.wait()
+time.sleep(0.05)
+sys.setswitchinterval(100)
+end = time.monotonic() + 0.7
+while time.monotonic() < end:  # the fit ends, and its thread waits for the GIL
+    pass
+"""
+
+
+def test_a_program_that_ends_does_not_wait_for_a_daemon_threads_fit():
+    for _ in range(4):
+        done = subprocess.run([sys.executable, "-c", ENDS_EARLY], capture_output=True, text=True, timeout=60)
+        assert (done.returncode, done.stderr) == (0, "")
