@@ -57,6 +57,13 @@ UNSCHEDULED = [
         TWO_NODES,
     ),
     (
+        "too-large-memory",
+        "asks for 4,000 GiB of memory",
+        "--memory",
+        pod(scheduled=NONE_HERE + "2 Insufficient memory.", requests={"memory": "4000Gi"}),
+        TWO_NODES,
+    ),
+    (
         "full-cpu",
         "no room left",
         "fewer workers",

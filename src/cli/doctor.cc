@@ -23,7 +23,9 @@ constexpr const char* kHelp =
     "  ramet doctor\n"
     "\n"
     "Prints what the command sees: processor, instruction sets, limits, memory, libraries,\n"
-    "environment. Add it to a bug report.";
+    "environment. Add it to a bug report.\n"
+    "\n"
+    "The Python package has `ramet doctor --cluster` too, which looks at a Kubernetes cluster.";
 
 constexpr const char* kVariables[] = {"RAMET_THREADS", "RAMET_ISA", "OMP_NUM_THREADS",
                                       "LC_ALL",        "LANG",      "TMPDIR"};

@@ -70,6 +70,7 @@ def test_kubeflow_s_controller_makes_a_pod_of_our_notebook_that_trains_on_the_cl
     notebook = re.sub(r"image: \S+", f"image: {world.image}", notebook)
     try:
         world.kubectl("apply", "--server-side", "--filename", CONTROLLER / "crd.yaml")
+        world.kubectl("wait", "crd/notebooks.kubeflow.org", "--for=condition=Established", "--timeout=60s")
         world.kubectl("create", "serviceaccount", "default-editor")  # as Kubeflow does in each profile
         ports = ("-metrics-addr=127.0.0.1:0", "-probe-addr=127.0.0.1:0")
         with running(world, tmp_path / "log", CONTROLLER / "controller", *ports):

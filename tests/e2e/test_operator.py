@@ -32,6 +32,7 @@ model = HistGradientBoostingClassifier(max_iter=50)
 with KubeCluster.from_name(sys.argv[1], namespace=sys.argv[2], port_forward_cluster_ip=True) as cluster, Client(cluster) as client:
     client.wait_for_workers(2, timeout=120)
     model.fit(dd.from_pandas(table, npartitions=5), "late")
+    print()  # KubeCluster draws boxes, without a line's end
     print(len(model.fit_report_.workers), model.digest_)
 print(HistGradientBoostingClassifier(max_iter=50).fit(table.drop(columns="late"), table["late"]).digest_)
 """  # noqa: E501

@@ -171,7 +171,7 @@ def _too_small(pod: Object, resource: str, nodes: Sequence[Object], sentence: st
 def amount(number: float, resource: str) -> str:
     """A number of a resource as people write it."""
     if resource in ("memory", "ephemeral-storage"):
-        return f"{number / GIB:.3g} GiB"
+        return f"{number / GIB:,.0f} GiB" if number >= 100 * GIB else f"{number / GIB:.3g} GiB"
     return f"{number:g}"
 
 

@@ -94,12 +94,13 @@ class Api:
             return False
 
     def nodes_ready(self) -> bool:
+        """All nodes are Ready, and take pods: the taint of an unready node goes a moment later."""
         items = json.loads(self.get("/api/v1/nodes"))["items"]
         ready = [
             condition
             for item in items
             for condition in item["status"].get("conditions", [])
-            if condition["type"] == "Ready" and condition["status"] == "True"
+            if condition["type"] == "Ready" and condition["status"] == "True" and not item["spec"].get("taints")
         ]
         return len(ready) == len(layout.NODES)
 
