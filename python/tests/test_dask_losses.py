@@ -405,10 +405,20 @@ def test_rows_that_cannot_be_made_again_are_named(client):
 
 
 def test_copies_of_rows_that_cannot_be_made_again(client):
-    kill = at_round(40, lambda: os.kill(known[client.who_has()[rows.blocks[0].key][0]], signal.SIGKILL))
     known = pids(client)
+    before = set(client.who_has())
+    seen = {}
+
+    def kill_a_holder():
+        for key, where in client.who_has().items():
+            if key.startswith("ramet_copy-") and key not in before:
+                seen.setdefault(key.rsplit("-", 1)[0], set()).update(where)
+        os.kill(known[client.who_has()[rows.blocks[0].key][0]], signal.SIGKILL)
+
     rows = ScatteredRows((250,) * 4).scatter(client)
-    outcome = fit(client, rows, {}, LONG, replace(OPTIONS, recovery="replica", on_round=kill))
+    options = replace(OPTIONS, recovery="replica", on_round=at_round(40, kill_a_holder))
+    outcome = fit(client, rows, {}, LONG, options)
+    assert [len(where) for where in seen.values()] == [2] * 4  # whichever replicas Dask has dropped meanwhile
     assert outcome.result.model.digest == expected(LONG)
     assert outcome.report.interruptions
 

@@ -295,7 +295,7 @@ class Driver:
                 fed = None
             except Exception as error:
                 named = await self.preparation.named(error)
-                if not (isinstance(named, DataLostError) and self.preparation.copies):
+                if not (isinstance(named, DataLostError) and self.preparation.can_go_on()):
                     raise named from error
                 fed = None  # there may be a copy
             if fed is None:

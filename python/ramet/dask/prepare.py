@@ -6,7 +6,8 @@ Invariants
   B1. What all parts need (the bins) is a task that holds it as a constant: lost with its worker, it is made again
       without reading a row.
   B2. An error of a part names the part.
-  B3. With copies, a part that died with its worker is replaced by its copy, and nothing is made again.
+  B3. With copies, a part that died with its worker is replaced by a copy, and nothing is made again. Two workers have a
+      copy each: of the replicas of one task's result, Dask drops whichever it likes.
   B4. A task is not given up because all workers of a machine died at once and it was sent from one to the next.
 """
 
@@ -32,6 +33,7 @@ from ramet.dask.scheduler import ask
 from ramet.dask.values import value_of
 
 FAN_IN = 16
+COPIES = 2
 PAUSES = (0.5, 2.0, 4.0)  # seconds until a task whose workers died is tried again
 
 
@@ -44,7 +46,7 @@ class Preparation:
         self.lengths: dict[PartId, int] = {}
         self.first_rows: dict[PartId, int] = {}
         self.parts: dict[PartId, Future[Any]] = {}
-        self.copies: dict[PartId, Future[Any]] = {}
+        self.copies: dict[PartId, dict[str, Future[Any]]] = {}  # by the worker that has it
         self.binning: Future[Any] | None = None
         self.weighted: set[int] = set()  # tables of which some row weighs other than 1
         self._surveyed: Future[Any] | None = None
@@ -155,29 +157,37 @@ class Preparation:
 
     async def locate(self) -> dict[PartId, tuple[str, ...]]:
         """Which workers hold each part now."""
-        futures = [*self.parts.values(), *self.copies.values()]
-        holders = await ask(self.client, "who_has", keys=[future.key for future in futures])
-        for part, copy in list(self.copies.items()):  # B3
-            if not holders.get(copy.key):
-                del self.copies[part]
-            elif not holders.get(self.parts[part].key):
-                self.parts[part] = self.copies.pop(part)
+        copies = [copy for of_part in self.copies.values() for copy in of_part.values()]
+        holders = await ask(self.client, "who_has", keys=[future.key for future in [*self.parts.values(), *copies]])
+        for part, of_part in self.copies.items():  # B3
+            found = [(copy, holders.get(copy.key)) for copy in of_part.values()]
+            self.copies[part] = {where[0]: copy for copy, where in found if where}
+            if self.copies[part] and not holders.get(self.parts[part].key):
+                self.parts[part] = self.copies[part].pop(min(self.copies[part]))
         return {part: tuple(holders.get(future.key, ())) for part, future in self.parts.items()}
 
     async def copy(self, workers: Sequence[str]) -> None:
-        """One more of each part, on another worker than the first."""
+        """Of each part a copy where it lies, and one on another worker."""
         for part, where in (await self.locate()).items():
+            copies = self.copies.setdefault(part, {})
             others = [worker for worker in workers if worker not in where]
-            if where and others and part not in self.copies:
-                self._copies_made += 1
-                self.copies[part] = self.client.submit(
-                    stages.same,
-                    self.parts[part],
-                    key=self._key("copy", *part, self._copies_made),
-                    workers=[others[part.number % len(others)]],
-                    allow_other_workers=True,
-                    pure=False,
-                )
+            turn = part.number % max(1, len(others))
+            for worker in [*(w for w in workers if w in where), *others[turn:], *others[:turn]] if where else []:
+                if worker not in copies and len(copies) < COPIES:
+                    self._copies_made += 1
+                    copies[worker] = self.client.submit(
+                        stages.same,
+                        self.parts[part],
+                        key=self._key("copy", *part, self._copies_made),
+                        workers=[worker],
+                        allow_other_workers=False,
+                        pure=False,
+                    )
+
+    def can_go_on(self) -> bool:
+        """Whether of all parts that are lost there are copies."""
+        lost = [part for part, future in self.parts.items() if future.status in ("lost", "cancelled")]
+        return all(self.copies.get(part) for part in lost)
 
     def _key(self, name: str, *numbers: int) -> str:
         return "-".join([f"ramet_{name}", self.fit, *map(str, numbers)])
