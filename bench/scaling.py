@@ -322,7 +322,7 @@ def write_page(arguments: argparse.Namespace, runs: list[dict[str, Any]], quiet:
         [
             f"{arguments.rows:,} rows x 28 float32 features in {arguments.parts} Parquet files, "
             f"{arguments.rounds} rounds of depth {DEPTH} and up to {LEAVES} leaves, {arguments.cores} cores; "
-            f"median of {arguments.repeats} runs. "
+            f"{f'median of {arguments.repeats} runs' if arguments.repeats > 1 else 'one run of each'}. "
             "*Efficiency*: the library's own time without Dask over its time here, on as many cores.",
             "",
             table_of(figures, arguments.layouts),

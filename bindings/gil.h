@@ -2,13 +2,13 @@
 //
 //   { const ReleaseGil without_gil;  work(); }
 //   { const AcquireGil gil;  ... }
-//   WithGil([&] { return callable(); });        // where Python code runs
+//   WithGil([&] { return callable(); });        // where Python code runs while the program may end
 //
 // Before Python 3.14 a daemon thread (all of Dask's are) that wants the lock while the interpreter
 // ends is ended by pthread_exit, which unwinds its stack. Destructors and the engine do not let
 // that pass: the process would abort with "terminate called without an active exception". So the
 // unwinding is caught where it comes from, and the thread stays there for good, as newer Pythons
-// have it.
+// have it. Python code that the command `ramet` runs needs AcquireGil alone: its main thread waits.
 #pragma once
 
 #include <cxxabi.h>

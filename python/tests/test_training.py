@@ -457,7 +457,7 @@ while time.monotonic() < end:  # the fit ends, and its thread waits for the GIL
 """
 
 
-def test_a_program_that_ends_does_not_wait_for_a_daemon_threads_fit():
+def test_a_program_that_ends_while_a_daemon_thread_fits_does_not_abort():
     for _ in range(4):
         done = subprocess.run([sys.executable, "-c", ENDS_EARLY], capture_output=True, text=True, timeout=60)
         assert (done.returncode, done.stderr) == (0, "")

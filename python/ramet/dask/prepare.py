@@ -169,20 +169,22 @@ class Preparation:
     async def copy(self, workers: Sequence[str]) -> None:
         """Of each part a copy where it lies, and one on another worker."""
         for part, where in (await self.locate()).items():
+            if not where:
+                continue
             copies = self.copies.setdefault(part, {})
             others = [worker for worker in workers if worker not in where]
             turn = part.number % max(1, len(others))
-            for worker in [*(w for w in workers if w in where), *others[turn:], *others[:turn]] if where else []:
-                if worker not in copies and len(copies) < COPIES:
-                    self._copies_made += 1
-                    copies[worker] = self.client.submit(
-                        stages.same,
-                        self.parts[part],
-                        key=self._key("copy", *part, self._copies_made),
-                        workers=[worker],
-                        allow_other_workers=False,
-                        pure=False,
-                    )
+            order = [*(worker for worker in workers if worker in where), *others[turn:], *others[:turn]]
+            for worker in [worker for worker in order if worker not in copies][: COPIES - len(copies)]:
+                self._copies_made += 1
+                copies[worker] = self.client.submit(
+                    stages.same,
+                    self.parts[part],
+                    key=self._key("copy", *part, self._copies_made),
+                    workers=[worker],
+                    allow_other_workers=False,
+                    pure=False,
+                )
 
     def can_go_on(self) -> bool:
         """Whether of all parts that are lost there are copies."""

@@ -55,11 +55,14 @@ FeatureBins BinsOfCategories(const std::vector<std::pair<CategoryKey, uint64_t>>
   return bins;
 }
 
+size_t ThreadsOf(const Context& context) {
+  return static_cast<size_t>(std::max(1, context.threads));
+}
+
 // How many features' values are held at a time: read together, because in a row-major matrix they
 // share cache lines.
-size_t FeaturesAtATime(const Context& context) {
+size_t FeaturesAtATime(size_t threads) {
   constexpr size_t kTogether = 16;
-  const size_t threads = static_cast<size_t>(std::max(1, context.threads));
   return (threads + kTogether - 1) / kTogether * kTogether;
 }
 
@@ -115,11 +118,11 @@ Result<BinMapper> FindBins(const Context& context, std::span<const FeatureSurvey
   mapper.features.resize(features.size());
   const std::vector<size_t> numeric = NumericOnes(features);
   RunOnThreads(context, [&] {
-    const size_t at_a_time = FeaturesAtATime(context);
+    const size_t threads = ThreadsOf(context);
+    const size_t at_a_time = FeaturesAtATime(threads);
     for (size_t first = 0; first < numeric.size() && !context.Cancelled(); first += at_a_time) {
       const size_t count = std::min(at_a_time, numeric.size() - first);
       const double* const of_group = values(first, count);
-      const size_t threads = static_cast<size_t>(std::max(1, context.threads));
       ParallelFor(0, count, std::max<size_t>(1, count / (2 * threads)), [&](size_t j, size_t end) {
         Space space;
         for (; j < end && !context.Cancelled(); ++j)
@@ -154,7 +157,8 @@ Result<BinMapper> FindBinsOfWhole(const Context& context, const Table& table,
   std::vector<float> sampled_weights;
   if (!weights.empty())
     for (const uint64_t row : sample.rows) sampled_weights.push_back(weights[row]);
-  Buffer<double> values(std::min(numeric.size(), FeaturesAtATime(context)) * sample.rows.size());
+  Buffer<double> values(std::min(numeric.size(), FeaturesAtATime(ThreadsOf(context))) *
+                        sample.rows.size());
   return FindBins(
       context, features, sample.rows.size(), sampled_weights,
       [&](size_t first, size_t count) {
